@@ -1,0 +1,106 @@
+"""Which finding explains which: one table, and the order root cause first that follows from it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from ansible_collections.kuberevive.cluster.plugins.plugin_utils.model import LAYERS, Cluster, Finding
+
+__all__ = ["RULES", "Rule", "link"]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """effect is explained by cause. where: same (node) | any (node) | master (any master)."""
+
+    effect: str
+    cause: str
+    where: str = "same"
+
+
+# The first rule that fits wins, so the nearest cause stands first.
+RULES: tuple[Rule, ...] = (
+    Rule("kubelet.bootstrap_kubeconfig_missing", "kubelet.client_cert_expired"),
+    Rule("kubelet.bootstrap_kubeconfig_missing", "kubelet.client_cert_empty"),
+    Rule("kubelet.bootstrap_kubeconfig_missing", "kubelet.kubeconfig_missing"),
+    Rule("kubelet.down", "kubelet.client_cert_expired"),
+    Rule("kubelet.down", "kubelet.client_cert_empty"),
+    Rule("kubelet.down", "kubelet.kubeconfig_missing"),
+    Rule("kubelet.down", "kubelet.config_missing"),
+    Rule("kubelet.down", "host.swap_on"),
+    Rule("kubelet.down", "host.service_disabled"),
+    Rule("kubelet.down", "runtime.down"),
+    Rule("kubelet.down", "host.disk_full"),
+    Rule("runtime.down", "host.disk_full"),
+    Rule("etcd.quorum_lost", "host.unreachable", "master"),
+    Rule("etcd.quorum_lost", "pki.cert_expired", "master"),
+    Rule("etcd.quorum_lost", "kubelet.down", "master"),
+    Rule("etcd.quorum_lost", "etcd.member_data_lost", "master"),
+    Rule("etcd.member_unreachable", "etcd.member_data_lost"),
+    Rule("etcd.member_unreachable", "etcd.data_dir_empty"),
+    Rule("etcd.member_unreachable", "etcd.member_removed"),
+    Rule("etcd.member_unreachable", "pki.cert_expired"),
+    Rule("etcd.member_unreachable", "kubelet.down"),
+    Rule("etcd.member_unreachable", "runtime.down"),
+    Rule("etcd.member_unreachable", "host.disk_full"),
+    Rule("etcd.crash_loop_backoff", "etcd.member_data_lost"),
+    Rule("etcd.crash_loop_backoff", "etcd.member_removed"),
+    Rule("etcd.crash_loop_backoff", "pki.cert_expired"),
+    Rule("apiserver.down", "kubelet.down"),
+    Rule("apiserver.down", "etcd.quorum_lost", "any"),
+    Rule("apiserver.down", "etcd.member_data_lost"),
+    Rule("apiserver.down", "etcd.data_dir_empty"),
+    Rule("apiserver.down", "etcd.member_removed"),
+    Rule("apiserver.down", "etcd.member_unreachable"),
+    Rule("apiserver.down", "pki.cert_expired"),
+    Rule("apiserver.not_ready", "etcd.quorum_lost", "any"),
+    Rule("apiserver.not_ready", "etcd.member_unreachable"),
+    Rule("apiserver.crash_loop_backoff", "etcd.quorum_lost", "any"),
+    Rule("apiserver.crash_loop_backoff", "etcd.member_unreachable"),
+    Rule("apiserver.crash_loop_backoff", "pki.cert_expired"),
+    Rule("controllers.unauthorized", "pki.kubeconfig_expired"),
+    Rule("controllers.lease_stale", "controllers.unauthorized", "master"),
+    Rule("controllers.lease_stale", "apiserver.down", "any"),
+    Rule("controllers.down", "kubelet.down"),
+    Rule("controllers.node_not_ready", "kubelet.down"),
+    Rule("controllers.node_not_ready", "host.unreachable"),
+    Rule("controllers.node_not_ready", "apiserver.down", "any"),
+)
+
+_SEVERITY = {"critical": 0, "warning": 1, "info": 2}
+
+
+def link(findings: tuple[Finding, ...], cluster: Cluster) -> tuple[Finding, ...]:
+    """The same findings with their causes named, root causes first, then by layer, severity and host."""
+    masters = {n.name for n in cluster.masters}
+    linked = tuple(replace(f, cause=_cause(f, findings, masters)) for f in findings)
+    return tuple(sorted(linked, key=_order))
+
+
+def _cause(finding: Finding, findings: tuple[Finding, ...], masters: set[str]) -> str:
+    if finding.cause:
+        return finding.cause
+    for rule in RULES:
+        if rule.effect != finding.code:
+            continue
+        for other in findings:
+            if other.code == rule.cause and _near(rule, finding, other, masters):
+                return other.id
+    return ""
+
+
+def _near(rule: Rule, finding: Finding, other: Finding, masters: set[str]) -> bool:
+    if rule.where == "same":
+        return other.host == finding.host
+    return rule.where == "any" or other.host in masters
+
+
+def _order(finding: Finding) -> tuple[int, int, int, str, str]:
+    layer = finding.code.partition(".")[0]
+    return (
+        1 if finding.cause else 0,
+        _SEVERITY[finding.severity],
+        LAYERS.index(layer) if layer in LAYERS else len(LAYERS),
+        finding.code,
+        finding.host,
+    )

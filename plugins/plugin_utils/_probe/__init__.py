@@ -1,0 +1,35 @@
+"""The probe: one POSIX sh text for one SSH round trip, made of a section for each layer."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+__all__ = ["LIMITS", "assemble"]
+
+_HERE = Path(__file__).parent
+
+# Seconds a section may take before it becomes "could not tell".
+LIMITS: dict[str, int] = {
+    "host": 10,
+    "runtime": 10,
+    "pki": 15,
+    "kubelet": 8,
+    "etcd": 15,
+    "apiserver": 8,
+    "controllers": 10,
+}
+
+
+def assemble(sections: Iterable[str], overrides: Mapping[str, str] | None = None) -> str:
+    """The sh text for these sections. overrides: discovery names (PKI, MANIFESTS, …) the operator set by hand."""
+    names = [s for s in LIMITS if s in set(sections)]
+    head = [f"KR_SET_{key}={shlex.quote(value)}" for key, value in sorted((overrides or {}).items()) if value]
+    head.append("KR_SECTIONS=" + shlex.quote(" ".join(f"{name}:{LIMITS[name]}" for name in names)))
+    parts = [_text("lib.sh"), _text("discover.sh"), *(_text(f"{name}.sh") for name in names), _text("main.sh")]
+    return "\n".join([*head, *parts])
+
+
+def _text(name: str) -> str:
+    return (_HERE / name).read_text(encoding="utf-8")

@@ -1,0 +1,5 @@
+# shellcheck shell=sh
+# Section apiserver.
+kr_section_apiserver() {
+  :
+}

@@ -1,0 +1,5 @@
+# shellcheck shell=sh
+# Section controllers.
+kr_section_controllers() {
+  :
+}

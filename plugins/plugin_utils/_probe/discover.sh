@@ -1,0 +1,97 @@
+# shellcheck shell=sh
+# Where this cluster keeps its things: read from processes, unit files, drop-ins, environment files and manifests.
+# Only files and /proc are read here, so nothing can hang. Inventory overrides arrive as KR_SET_<NAME>.
+
+# kr_process NAME: the command line of a running process, one word a line.
+kr_process() {
+  for kr_p in /proc/[0-9]*/cmdline; do
+    kr_w=$(tr '\000' '\n' <"$kr_p" 2>/dev/null | head -n 1)
+    [ "${kr_w##*/}" = "$1" ] && { tr '\000' '\n' <"$kr_p" 2>/dev/null; return 0; }
+  done
+  return 1
+}
+
+# kr_unit NAME: the unit's text with its drop-ins and environment files.
+kr_unit_files() {
+  for kr_d in /usr/lib/systemd/system /lib/systemd/system /usr/local/lib/systemd/system /etc/systemd/system /run/systemd/system; do
+    [ -L "${kr_d%/systemd/system}" ] && continue
+    for kr_f in "$kr_d/$1.service" "$kr_d/$1.service.d"/*.conf; do
+      [ -f "$kr_f" ] && [ -r "$kr_f" ] && echo "$kr_f"
+    done
+  done
+}
+
+kr_unit() {
+  kr_unit_files "$1" | while read -r kr_u; do
+    cat "$kr_u"
+    sed -n 's/^EnvironmentFile=-\{0,1\}//p' "$kr_u" | while read -r kr_e; do cat "$kr_e" 2>/dev/null; done
+  done
+}
+
+# kr_flag TEXT FLAG DEFAULT: the flag's last value in a command line, a unit (NAME=--flag=value too) or a manifest.
+kr_flag() {
+  kr_v=$(printf '%s\n' "$1" | sed 's/=--/ --/g' | tr -s "\"'\\\\" ' ' | tr ' ' '\n' |
+    sed -n -e "s/^-\{1,2\}$2=//p" -e "/^-\{1,2\}$2\$/{n;p;}" | tail -n 1)
+  printf '%s\n' "${kr_v:-$3}"
+}
+
+# kr_manifest COMPONENT: the static pod manifest that runs it.
+kr_manifest() {
+  for kr_f in "$KR_MANIFESTS"/*; do
+    [ -f "$kr_f" ] || continue
+    if grep -qE "^ *component: *\"?$1\"? *\$" "$kr_f" 2>/dev/null || grep -qE "^ *- *(/[a-z/]*)?$1 *\$" "$kr_f" 2>/dev/null; then
+      echo "$kr_f"
+      return 0
+    fi
+  done
+  [ -e "$KR_MANIFESTS/$1.yaml" ] && echo "$KR_MANIFESTS/$1.yaml"
+}
+
+# kr_component NAME: how it was told to run: its manifest, else its unit, else its process.
+kr_component() {
+  kr_m=$(kr_manifest "$1")
+  if [ -n "$kr_m" ] && [ -s "$kr_m" ]; then cat "$kr_m"; return; fi
+  kr_t=$(kr_unit "$1")
+  if [ -n "$kr_t" ]; then printf '%s\n' "$kr_t"; return; fi
+  kr_process "$1"
+}
+
+kr_discover() {
+  KUBELET_TEXT=$(kr_process kubelet) || KUBELET_TEXT=$(kr_unit kubelet)
+  KUBELET_CONFIG=${KR_SET_KUBELET_CONFIG:-$(kr_flag "$KUBELET_TEXT" config /var/lib/kubelet/config.yaml)}
+  KUBELET_KUBECONFIG=${KR_SET_KUBELET_KUBECONFIG:-$(kr_flag "$KUBELET_TEXT" kubeconfig /etc/kubernetes/kubelet.conf)}
+  KUBELET_BOOTSTRAP=$(kr_flag "$KUBELET_TEXT" bootstrap-kubeconfig "")
+  KUBELET_ROOT=$(kr_flag "$KUBELET_TEXT" root-dir /var/lib/kubelet)
+  KUBELET_PKI=$(kr_flag "$KUBELET_TEXT" cert-dir "$KUBELET_ROOT/pki")
+  KR_MANIFESTS=${KR_SET_MANIFESTS:-$(sed -n 's/^staticPodPath: *"\{0,1\}\([^"]*\)"\{0,1\} *$/\1/p' "$KUBELET_CONFIG" 2>/dev/null | tail -n 1)}
+  [ -n "$KR_MANIFESTS" ] || KR_MANIFESTS=$(kr_flag "$KUBELET_TEXT" pod-manifest-path /etc/kubernetes/manifests)
+  KR_CONF_DIR=${KR_MANIFESTS%/*}
+  APISERVER_TEXT=$(kr_component kube-apiserver)
+  ETCD_TEXT=$(kr_component etcd)
+  KCM_TEXT=$(kr_component kube-controller-manager)
+  SCHEDULER_TEXT=$(kr_component kube-scheduler)
+  kr_ca=$(kr_flag "$APISERVER_TEXT" client-ca-file "")
+  KR_PKI=${KR_SET_PKI:-${kr_ca%/*}}
+  [ -n "$KR_PKI" ] || KR_PKI=/etc/kubernetes/pki
+  kr_socket=$(kr_flag "$KUBELET_TEXT" container-runtime-endpoint "")
+  [ -n "$kr_socket" ] || kr_socket=$(sed -n 's/^containerRuntimeEndpoint: *"\{0,1\}\([^"]*\)"\{0,1\} *$/\1/p' "$KUBELET_CONFIG" 2>/dev/null | tail -n 1)
+  KR_SOCKET=${KR_SET_RUNTIME_SOCKET:-${kr_socket#unix://}}
+  case $KR_SOCKET in
+    *containerd*) KR_RUNTIME=containerd ;;
+    *crio*) KR_RUNTIME=crio ;;
+    *docker*) KR_RUNTIME=docker ;;
+    *) # No endpoint named: dockershim's era, else what is installed.
+      if kr_unit_files docker | grep -q . && [ -n "$(kr_flag "$KUBELET_TEXT" network-plugin "")" ]; then KR_RUNTIME=docker
+      elif kr_unit_files containerd | grep -q . && ! kr_unit_files docker | grep -q .; then KR_RUNTIME=containerd
+      elif kr_unit_files docker | grep -q .; then KR_RUNTIME=docker
+      elif kr_unit_files crio | grep -q .; then KR_RUNTIME=crio
+      else KR_RUNTIME=none; fi ;;
+  esac
+  if [ -z "$KR_SOCKET" ]; then
+    case $KR_RUNTIME in
+      docker) KR_SOCKET=/var/run/docker.sock ;;
+      containerd) KR_SOCKET=/run/containerd/containerd.sock ;;
+      crio) KR_SOCKET=/var/run/crio/crio.sock ;;
+    esac
+  fi
+}

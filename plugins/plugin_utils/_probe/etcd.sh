@@ -1,0 +1,5 @@
+# shellcheck shell=sh
+# Section etcd.
+kr_section_etcd() {
+  :
+}

@@ -1,0 +1,5 @@
+# shellcheck shell=sh
+# Section host.
+kr_section_host() {
+  :
+}

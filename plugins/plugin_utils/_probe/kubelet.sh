@@ -1,0 +1,94 @@
+# shellcheck shell=sh
+# Section kubelet: unit, configuration, credentials, static pods; its journal only where it does not run well.
+
+# kr_credential PATH: certificates in a file and the hash of the key beside them.
+kr_credential() {
+  kr_pem "$1"
+  kr_key "$1"
+}
+
+# kr_kubeconfig_field NAME: a value in the kubelet's kubeconfig, without quotes.
+kr_kubeconfig_field() {
+  sed -n "s/^ *$1: *[\"']\{0,1\}\([^\"']*\)[\"']\{0,1\} *\$/\1/p" "$KUBELET_KUBECONFIG" 2>/dev/null | head -n 1
+}
+
+kr_beside() { case $1 in /*) echo "$1" ;; *) echo "${KUBELET_KUBECONFIG%/*}/$1" ;; esac; }
+
+# kr_kubelet_healthz PORT: ok, what else it said, or nothing.
+kr_kubelet_healthz() {
+  if kr_have curl; then curl -s -m 3 "http://127.0.0.1:$1/healthz" 2>/dev/null | head -c 200
+  elif kr_have wget; then wget -q -T 3 -O - "http://127.0.0.1:$1/healthz" 2>/dev/null | head -c 200
+  elif grep -qiE "^ *[0-9]+: [0-9A-F]+:$(printf %04X "$1") [0-9A-F:]+ 0A " /proc/net/tcp /proc/net/tcp6 2>/dev/null; then echo ok
+  fi
+}
+
+kr_kubelet_credentials() {
+  kr_kubeconfig "$KUBELET_KUBECONFIG"
+  kr_kubeconfig_key "$KUBELET_KUBECONFIG"
+  kr_named=$(kr_kubeconfig_field client-certificate)
+  kr_named_key=$(kr_kubeconfig_field client-key)
+  if [ -n "$kr_named" ]; then
+    kr_named=$(kr_beside "$kr_named")
+    kr_named_key=$(kr_beside "${kr_named_key:-$kr_named}")
+    kr_val client_path "$kr_named"
+    kr_val client_key_path "$kr_named_key"
+    kr_credential "$kr_named"
+    [ "$kr_named_key" = "$kr_named" ] || kr_key "$kr_named_key"
+  fi
+  for kr_f in "$KUBELET_PKI"/*.pem "$KUBELET_PKI"/*.crt; do
+    [ -e "$kr_f" ] || [ -L "$kr_f" ] || continue
+    [ "$kr_f" = "$kr_named" ] || kr_credential "$kr_f"
+  done
+  kr_current=$KUBELET_PKI/kubelet-client-current.pem
+  [ -e "$kr_current" ] || [ -L "$kr_current" ] || kr_stat "$kr_current"
+  kr_ca_file=$(sed -n 's/^ *clientCAFile: *"\{0,1\}\([^"]*\)"\{0,1\} *$/\1/p' "$KUBELET_CONFIG" 2>/dev/null | head -n 1)
+  [ -n "$kr_ca_file" ] || kr_ca_file=$(kr_flag "$KUBELET_TEXT" client-ca-file "$KR_PKI/ca.crt")
+  kr_val ca_path "$kr_ca_file"
+  kr_pem "$kr_ca_file"
+}
+
+kr_kubelet_state() {
+  kr_pid=
+  for kr_p in /proc/[0-9]*/cmdline; do
+    kr_w=$(tr '\000' '\n' <"$kr_p" 2>/dev/null | head -n 1)
+    [ "${kr_w##*/}" = kubelet ] && kr_pid=${kr_p#/proc/} && kr_pid=${kr_pid%/cmdline} && break
+  done
+  kr_val pid "$kr_pid"
+  kr_have systemctl && kr_out unit kr_limit 3 systemctl show -p LoadState,ActiveState,SubState,UnitFileState,NRestarts kubelet.service
+  kr_port=$(sed -n 's/^healthzPort: *\([0-9]*\) *$/\1/p' "$KUBELET_CONFIG" 2>/dev/null | tail -n 1)
+  kr_port=$(kr_flag "$KUBELET_TEXT" healthz-port "${kr_port:-10248}")
+  kr_val healthz_port "$kr_port"
+  kr_health=
+  [ -n "$kr_pid" ] && [ "$kr_port" != 0 ] && kr_health=$(kr_kubelet_healthz "$kr_port")
+  kr_val healthz "$kr_health"
+  if [ "$kr_health" != ok ] && kr_have journalctl; then
+    kr_out journal kr_limit 4 journalctl -u kubelet.service -o cat --no-pager -n 120
+  fi
+}
+
+kr_section_kubelet() {
+  kr_val hostname "$(uname -n)"
+  kr_val hostname_override "$(kr_flag "$KUBELET_TEXT" hostname-override "")"
+  kr_val root "$KUBELET_ROOT"
+  kr_val cert_dir "$KUBELET_PKI"
+  kr_val manifests "$KR_MANIFESTS"
+  kr_val config_path "$KUBELET_CONFIG"
+  kr_val kubeconfig_path "$KUBELET_KUBECONFIG"
+  kr_val bootstrap_path "$KUBELET_BOOTSTRAP"
+  kr_kubelet_state
+  kr_file "$KUBELET_CONFIG"
+  kr_env=$(for kr_f in $(kr_unit_files kubelet); do sed -n 's/^EnvironmentFile=-\{0,1\}\(.*kubeadm-flags.env\)$/\1/p' "$kr_f"; done | tail -n 1)
+  kr_val flags_path "$kr_env"
+  [ -z "$kr_env" ] || kr_file "$kr_env"
+  [ -z "$KUBELET_BOOTSTRAP" ] || kr_stat "$KUBELET_BOOTSTRAP"
+  kr_kubelet_credentials
+  kr_val manifests_dir "$([ -d "$KR_MANIFESTS" ] && echo there)"
+  for kr_f in "$KR_MANIFESTS"/*; do
+    [ -f "$kr_f" ] && kr_val static_pod "$kr_f" && kr_file "$kr_f"
+  done
+  for kr_f in cpu_manager_state memory_manager_state allocated_pods_state actuated_pods_state dra_manager_state; do
+    [ -e "$KUBELET_ROOT/$kr_f" ] && kr_val checkpoint "$KUBELET_ROOT/$kr_f" && kr_file "$KUBELET_ROOT/$kr_f"
+  done
+  kr_have kubelet && kr_out version kr_limit 4 kubelet --version
+  return 0
+}

@@ -1,0 +1,80 @@
+# shellcheck shell=sh
+# Words the sections speak in. Every record is one line, fields separated by tabs; contents travel in base64.
+# Nothing here writes: no temporary file, no here-document (bash would make one on the full disk).
+PATH=$PATH:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/opt/bin
+LC_ALL=C
+export PATH LC_ALL
+TAB=$(printf '\t')
+
+kr_have() { command -v "$1" >/dev/null 2>&1; }
+
+kr_b64() { base64 | tr -d '\n'; }
+
+kr_val() { printf 'val\t%s\t%s\n' "$1" "$(printf %s "$2" | tr '\n\t' '  ')"; }
+
+# kr_limit SECONDS COMMAND…: where timeout(1) is missing the section's own limit still holds.
+kr_limit() {
+  kr_secs=$1
+  shift
+  if kr_have timeout; then timeout "$kr_secs" "$@"; else "$@"; fi
+}
+
+# kr_out NAME COMMAND…: its output (last 64 KiB) and how it ended.
+kr_out() {
+  kr_name=$1
+  shift
+  printf 'out\t%s\t%s\n' "$kr_name" "$({ "$@" 2>&1; printf '@rc=%s' "$?"; } </dev/null | tail -c 65536 | kr_b64)"
+}
+
+kr_state() {
+  if [ -L "$1" ] && [ ! -e "$1" ]; then echo dangling
+  elif [ ! -e "$1" ]; then echo missing
+  elif [ ! -f "$1" ]; then echo not_a_file
+  elif [ ! -r "$1" ]; then echo unreadable
+  elif [ ! -s "$1" ]; then echo empty
+  elif [ "$(head -c 256 "$1" 2>/dev/null | tr -d '\000' | wc -c)" -eq 0 ]; then echo nul
+  else echo ok; fi
+}
+
+# kr_record PATH BASE64: the file's facts; follows a symbolic link and says where it points.
+kr_record() {
+  kr_link=
+  [ -L "$1" ] && kr_link=$(readlink "$1" 2>/dev/null)
+  kr_meta=$(stat -L -c "%s$TAB%a$TAB%U:%G$TAB%Y" "$1" 2>/dev/null) || kr_meta="0$TAB$TAB${TAB}0"
+  printf 'file\t%s\t%s\t%s\t%s\t%s\n' "$1" "$(kr_state "$1")" "$kr_meta" "$kr_link" "$2"
+}
+
+kr_stat() { kr_record "$1" ""; }
+
+# kr_file PATH: with its content (first 256 KiB). Only for files that hold no key.
+kr_file() { kr_record "$1" "$(head -c 262144 "$1" 2>/dev/null | kr_b64)"; }
+
+# kr_pem PATH: only the certificates in it, whatever else lies in the file.
+kr_pem() { kr_record "$1" "$(sed -n '/-BEGIN CERTIFICATE-/,/-END CERTIFICATE-/p' "$1" 2>/dev/null | kr_b64)"; }
+
+# kr_kubeconfig PATH: with every key, token and password blanked out.
+kr_kubeconfig() {
+  kr_record "$1" "$(sed -e 's/\(client-key-data:\).*/\1 blanked/' -e 's/\(token:\).*/\1 blanked/' \
+    -e 's/\(password:\).*/\1 blanked/' -e '/-BEGIN.*PRIVATE KEY-/,/-END.*PRIVATE KEY-/d' "$1" 2>/dev/null | kr_b64)"
+}
+
+# kr_pub NAME: the hash of the public half of the private key on stdin; the key itself never leaves the node.
+kr_pub() {
+  if ! kr_have openssl; then printf 'key\t%s\tno_openssl\t\n' "$1"; return; fi
+  kr_hash=$(openssl pkey -pubout -outform DER 2>/dev/null | sha256sum | cut -d' ' -f1)
+  case $kr_hash in
+    e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855) printf 'key\t%s\tunparsable\t\n' "$1" ;;
+    *) printf 'key\t%s\tok\t%s\n' "$1" "$kr_hash" ;;
+  esac
+}
+
+kr_key() {
+  case $(kr_state "$1") in
+    ok) kr_pub "$1" <"$1" ;;
+    *) printf 'key\t%s\t%s\t\n' "$1" "$(kr_state "$1")" ;;
+  esac
+}
+
+kr_kubeconfig_key() {
+  sed -n 's/.*client-key-data: *"\{0,1\}\([A-Za-z0-9+/=]*\).*/\1/p' "$1" 2>/dev/null | head -n 1 | base64 -d 2>/dev/null | kr_pub "$1"
+}

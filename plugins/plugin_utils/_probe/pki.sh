@@ -1,0 +1,5 @@
+# shellcheck shell=sh
+# Section pki.
+kr_section_pki() {
+  :
+}

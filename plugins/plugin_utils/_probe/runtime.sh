@@ -1,0 +1,5 @@
+# shellcheck shell=sh
+# Section runtime.
+kr_section_runtime() {
+  :
+}

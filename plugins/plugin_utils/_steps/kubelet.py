@@ -1,0 +1,1 @@
+"""Repairs of layer kubelet: when they can be taken and what they would change."""

@@ -1,0 +1,38 @@
+"""Puts the parts of judging together: facts from the spool, effects of --check, judge, plan."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timezone
+from typing import Any
+
+from ansible_collections.kuberevive.cluster.plugins.plugin_utils import _steps
+from ansible_collections.kuberevive.cluster.plugins.plugin_utils._judge import judge
+from ansible_collections.kuberevive.cluster.plugins.plugin_utils.model import Cluster, Judgement, Node
+from ansible_collections.kuberevive.cluster.plugins.plugin_utils.plan import plan
+from ansible_collections.kuberevive.cluster.plugins.plugin_utils.spool import Spool
+
+__all__ = ["deliberate"]
+
+
+def deliberate(
+    spool: Spool, groups: Mapping[str, list[str]], settings: dict[str, Any], check_mode: bool
+) -> tuple[Judgement, Cluster]:
+    """Judgement over the newest look at every node; in check mode as if the recorded steps had been taken."""
+    names = dict.fromkeys([*groups.get("masters", []), *groups.get("workers", [])])
+    nodes = {name: spool.node(name) for name in names}
+    seen: dict[str, Node] = {name: node for name, node in nodes.items() if node is not None}
+    if check_mode:
+        _steps.load()
+        for effect in spool.effects():
+            node = seen.get(effect["host"])
+            if node is not None and node.reachable:
+                seen[node.name] = _steps.KINDS[effect["kind"]].effect(node, effect["args"])
+    allow = frozenset(str(name) for name in settings.get("kuberevive_allow") or [])
+    cluster = Cluster(tuple(seen.values()), datetime.now(timezone.utc), allow, settings)
+    findings, outcomes = judge(cluster)
+    steps, refusals = plan(cluster, findings)
+    blind = tuple(o for o in outcomes if o.state == "could_not_tell")
+    return Judgement(findings, steps, refusals, blind, outcomes), cluster
+
+
