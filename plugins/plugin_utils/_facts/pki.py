@@ -2,44 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils._facts.base import Section
+from ansible_collections.kuberevive.cluster.plugins.plugin_utils._facts.certs import (
+    Authorities,
+    Cert,
+    cert_of_kubeconfig,
+    cert_of_pem,
+    described,
+    load_pems,
+    public_sha256,
+    users_of_kubeconfig,
+    with_key,
+)
 
 __all__ = ["Cert", "PkiFacts", "Served", "parse"]
-
-
-@dataclass(frozen=True)
-class Cert:
-    """One certificate with its key: a pair of files, or the inside of a kubeconfig, or a CA."""
-
-    name: str  # kubeadm's name: apiserver, etcd-server, admin.conf, ca … or the path where kubeadm has none
-    path: str
-    kind: str  # pair | kubeconfig | ca | user_kubeconfig (a copy of admin.conf in a home directory)
-    state: str  # ok | missing | empty | nul | unreadable | dangling | unparsable
-    key_path: str = ""
-    key_state: str = "unknown"  # ok | missing | empty | unparsable | mismatch | unknown
-    subject: str = ""  # RFC 4514
-    issuer: str = ""
-    common_name: str = ""
-    organizations: tuple[str, ...] = ()
-    not_before: datetime | None = None
-    not_after: datetime | None = None
-    sans: tuple[str, ...] = ()  # DNS:x, IP:y
-    usages: tuple[str, ...] = ()  # serverAuth, clientAuth
-    serial: str = ""
-    sha256: str = ""  # of the DER certificate, hex
-    public_sha256: str = ""  # of the public key (SubjectPublicKeyInfo DER), hex
-    signed_by: str = ""  # name of the CA of this node whose key verifies the signature, or empty
-    server: str = ""  # kubeconfig: server URL
-    ca_public_sha256: str = ""  # kubeconfig: public key of the embedded or named CA
-    owner: str = ""
-    content_sha256: str = ""  # kubeconfig: of the embedded client certificate (DER), same as sha256
-
-    def expired(self, now: datetime) -> bool:
-        """Whether it is over at that moment (False where nothing could be read)."""
-        return self.not_after is not None and self.not_after <= now
 
 
 @dataclass(frozen=True)
@@ -62,6 +41,9 @@ class PkiFacts:
     served: tuple[Served, ...] = ()
     kubeadm: str = ""  # version, or empty where it is not installed
     renew_command: str = ""  # "kubeadm certs renew" | "kubeadm alpha certs renew" | ""
+    conf_dir: str = "/etc/kubernetes"
+    apiserver: str = ""  # host:port of this node's own apiserver by its flags
+    openssl: bool = True  # whether keys and served certificates could be looked at
 
     def cert(self, name: str) -> Cert | None:
         """The certificate of that name."""
@@ -70,4 +52,87 @@ class PkiFacts:
 
 def parse(section: Section) -> PkiFacts:
     """Typed facts from the section's records."""
-    raise NotImplementedError
+    listed = [entry.split("|") for entry in section.all("cert")]
+    rows = [(e[0], e[1], e[2], e[3]) for e in listed if len(e) == 4]
+    authorities = tuple(
+        (name, authority)
+        for name, kind, path, _ in rows
+        if kind == "ca"
+        for authority in load_pems(section.file(path).content)
+    )
+    found: list[Cert] = []
+    for name, kind, path, key in rows:
+        cert = cert_of_pem(name, kind, section.file(path), key, authorities)
+        if kind == "ca":
+            cert = _ca_of_its_key(cert, section, key)
+        found.append(with_key(cert, section.keys.get(key)))
+    for entry in section.all("conf"):
+        parts = entry.split("|")
+        if len(parts) == 3:
+            found.append(_conf(section, parts, authorities, tuple(found)))
+    version = section.outputs.get("kubeadm")
+    kubeadm = version.text.strip().removeprefix("v") if version and version.rc == 0 else ""
+    return PkiFacts(
+        directory=section.value("dir"),
+        certs=tuple(found),
+        served=_served(section),
+        kubeadm=kubeadm,
+        renew_command=_renew_command(kubeadm),
+        conf_dir=section.value("conf_dir", "/etc/kubernetes"),
+        apiserver=section.value("apiserver"),
+        openssl=not any(state == "no_openssl" for state, _ in section.keys.values()),
+    )
+
+
+def _ca_of_its_key(cert: Cert, section: Section, key: str) -> Cert:
+    """In a bundle of several CAs the one that signs is the one the key fits."""
+    digest = section.keys.get(key, ("", ""))[1]
+    for authority in load_pems(section.file(cert.path).content):
+        if digest and public_sha256(authority) == digest:
+            return described(cert, authority)
+    return cert
+
+
+def _conf(section: Section, parts: list[str], authorities: Authorities, others: tuple[Cert, ...]) -> Cert:
+    name, kind, path = parts
+    file = section.file(path)
+    users = users_of_kubeconfig(file.content)
+    wanted = _admin_user(users, others) if kind == "user_kubeconfig" else ""
+    cert = cert_of_kubeconfig(name, kind, file, section.files, authorities=authorities, wanted_user=wanted)
+    key = section.keys.get(cert.key_path)
+    if len(users) > 1 and cert.key_path == path:
+        key = None  # the probe looks at the first key of a kubeconfig only
+    cert = with_key(cert, key)
+    if not any(authority == "ca" for authority, _ in authorities) or not cert.sha256:
+        return cert
+    return replace(cert, from_authority=cert.signed_by == "ca")
+
+
+def _admin_user(users: tuple[tuple[str, str], ...], others: tuple[Cert, ...]) -> str:
+    """Of a kubeconfig with many users, the one that has admin.conf's subject."""
+    admin = next((c for c in others if c.name == "admin.conf"), None)
+    subject = admin.subject if admin else ""
+    return next((name for name, its in users if subject and its == subject), "")
+
+
+def _served(section: Section) -> tuple[Served, ...]:
+    found: list[Served] = []
+    for label, output in section.outputs.items():
+        parts = label.split("|")
+        if parts[0] != "served" or len(parts) != 4:
+            continue
+        shown = load_pems(output.text)
+        bare = Served(component=parts[1], address=parts[2], file=parts[3])
+        if shown:
+            told = described(Cert(parts[3], "", "pair", "ok"), shown[0])
+            bare = replace(bare, sha256=told.sha256, not_after=told.not_after)
+        found.append(bare)
+    return tuple(found)
+
+
+def _renew_command(kubeadm: str) -> str:
+    """kubeadm took renewal out of alpha in 1.20."""
+    parts = kubeadm.split(".")
+    if len(parts) < 2 or not parts[1].isdigit():
+        return ""
+    return "kubeadm certs renew" if int(parts[1]) >= 20 else "kubeadm alpha certs renew"

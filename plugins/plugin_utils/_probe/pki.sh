@@ -1,5 +1,156 @@
 # shellcheck shell=sh
-# Section pki.
+# Section pki: the certificates that the components' own flags name, the kubeconfigs, and what is served.
+
+# kr_pick TEXT FLAG: the flag's last value, into KR_PICK; starts no process, unlike kr_flag.
+kr_pick() {
+  KR_PICK='' kr_next=''
+  set -f
+  for kr_w in $1; do
+    kr_w=${kr_w#[\"\']}
+    kr_w=${kr_w%[\"\']}
+    if [ -n "$kr_next" ]; then
+      KR_PICK=$kr_w kr_next=''
+      continue
+    fi
+    case $kr_w in
+      *"--$2="*) KR_PICK=${kr_w#*"--$2="} ;; # also behind ARGS=" of an environment file
+      "-$2="*) KR_PICK=${kr_w#*=} ;;
+      "--$2" | "-$2") kr_next=1 ;;
+    esac
+  done
+  set +f
+  KR_PICK=${KR_PICK#[\"\']}
+  KR_PICK=${KR_PICK%[\"\']}
+}
+
+# kr_path TEXT FLAG DEFAULT: into KR_PICK. A default counts only where nothing tells the flags and the file is there.
+kr_path() {
+  kr_pick "$1" "$2"
+  if [ -z "$1" ] && [ -e "$3" ]; then KR_PICK=$3; fi
+}
+
+# kr_pki_pair NAME TEXT CERTFLAG KEYFLAG DEFAULT
+kr_pki_pair() {
+  kr_path "$2" "$3" "$5.crt"
+  kr_crt=$KR_PICK
+  [ -n "$kr_crt" ] || return 0
+  kr_path "$2" "$4" "$5.key"
+  kr_pki_cert "$1" pair "$kr_crt" "$KR_PICK"
+}
+
+# kr_pki_cert NAME KIND CERT KEY
+kr_pki_cert() {
+  kr_val cert "$1|$2|$3|$4"
+  kr_pem "$3"
+  [ -z "$4" ] || kr_key "$4"
+}
+
+# kr_pki_ca NAME CERT KEY
+kr_pki_ca() {
+  [ -n "$2" ] || return 0
+  kr_pki_cert "$1" ca "$2" "${3:-${2%.*}.key}"
+}
+
+# kr_pki_conf NAME KIND PATH
+kr_pki_conf() {
+  kr_val conf "$1|$2|$3"
+  kr_kubeconfig "$3"
+  [ -s "$3" ] || return 0
+  kr_crt=$(sed -n 's/^ *client-certificate: *"\{0,1\}\([^"]*\)"\{0,1\} *$/\1/p' "$3" 2>/dev/null | head -n 1)
+  if [ -n "$kr_crt" ]; then
+    kr_pem "$kr_crt"
+    kr_key "$(sed -n 's/^ *client-key: *"\{0,1\}\([^"]*\)"\{0,1\} *$/\1/p' "$3" 2>/dev/null | head -n 1)"
+  else
+    kr_kubeconfig_key "$3"
+  fi
+}
+
+# kr_pki_served COMPONENT ADDRESS NAME [CERT KEY]: one TLS handshake; the client certificate keeps etcd's log quiet.
+kr_pki_served() {
+  case $2 in :* | *: | '') return 0 ;; esac
+  if [ -r "$4" ] && [ -r "$5" ]; then set -- "$1" "$2" "$3" -cert "$4" -key "$5"; else set -- "$1" "$2" "$3"; fi
+  kr_label="served|$1|$2|$3"
+  kr_at=$2
+  shift 3
+  kr_out "$kr_label" kr_handshake "$kr_at" "$@"
+}
+
+kr_handshake() {
+  kr_a=$1
+  shift
+  kr_limit 2 openssl s_client -connect "$kr_a" "$@" </dev/null 2>/dev/null |
+    sed -n '/-BEGIN CERTIFICATE-/,/-END CERTIFICATE-/p'
+}
+
+# kr_https_at URLS: host:port of the first https URL that is not loopback, else of the first.
+kr_https_at() {
+  printf '%s\n' "$1" | tr ',' '\n' | sed -n 's#^https://##p' | sed 's#/.*##' |
+    awk '!/^(127|localhost|\[::1)/ { print; found = 1; exit } { first = first ? first : $0 } END { if (!found) print first }'
+}
+
+kr_pki_components() {
+  kr_pki_pair apiserver "$APISERVER_TEXT" tls-cert-file tls-private-key-file "$KR_PKI/apiserver"
+  kr_pki_pair apiserver-etcd-client "$APISERVER_TEXT" etcd-certfile etcd-keyfile "$KR_PKI/apiserver-etcd-client"
+  kr_pki_pair apiserver-kubelet-client "$APISERVER_TEXT" kubelet-client-certificate kubelet-client-key "$KR_PKI/apiserver-kubelet-client"
+  kr_pki_pair front-proxy-client "$APISERVER_TEXT" proxy-client-cert-file proxy-client-key-file "$KR_PKI/front-proxy-client"
+  kr_pki_pair etcd-server "$ETCD_TEXT" cert-file key-file "$KR_PKI/etcd/server"
+  kr_etcd_crt=$kr_crt kr_etcd_key=$KR_PICK
+  kr_pki_pair etcd-peer "$ETCD_TEXT" peer-cert-file peer-key-file "$KR_PKI/etcd/peer"
+  if [ -n "$kr_etcd_crt" ] && [ -e "${kr_etcd_crt%/*}/healthcheck-client.crt" ]; then
+    kr_pki_cert etcd-healthcheck-client pair "${kr_etcd_crt%/*}/healthcheck-client.crt" "${kr_etcd_crt%/*}/healthcheck-client.key"
+  fi
+  kr_pick "$KCM_TEXT" cluster-signing-key-file
+  kr_signing=$KR_PICK
+  kr_path "$APISERVER_TEXT" client-ca-file "$KR_PKI/ca.crt"
+  kr_pki_ca ca "$KR_PICK" "$kr_signing"
+  kr_path "$APISERVER_TEXT" requestheader-client-ca-file "$KR_PKI/front-proxy-ca.crt"
+  kr_pki_ca front-proxy-ca "$KR_PICK" ""
+  kr_path "$ETCD_TEXT" trusted-ca-file "$KR_PKI/etcd/ca.crt"
+  [ -n "$KR_PICK" ] || kr_pick "$APISERVER_TEXT" etcd-cafile
+  kr_pki_ca etcd-ca "$KR_PICK" ""
+  kr_path "$KCM_TEXT" kubeconfig "$KR_CONF_DIR/controller-manager.conf"
+  [ -z "$KR_PICK" ] || kr_pki_conf controller-manager.conf kubeconfig "$KR_PICK"
+  kr_path "$SCHEDULER_TEXT" kubeconfig "$KR_CONF_DIR/scheduler.conf"
+  [ -z "$KR_PICK" ] || kr_pki_conf scheduler.conf kubeconfig "$KR_PICK"
+  for kr_f in admin super-admin; do
+    [ ! -e "$KR_CONF_DIR/$kr_f.conf" ] || kr_pki_conf "$kr_f.conf" kubeconfig "$KR_CONF_DIR/$kr_f.conf"
+  done
+}
+
+kr_pki_handshakes() {
+  kr_have openssl || return 0
+  kr_pick "$APISERVER_TEXT" secure-port
+  kr_port=${KR_PICK:-6443}
+  kr_pick "$APISERVER_TEXT" advertise-address
+  kr_host=$KR_PICK
+  [ -n "$kr_host" ] || kr_pick "$APISERVER_TEXT" bind-address
+  [ -n "$kr_host" ] || kr_host=$KR_PICK
+  case $kr_host in
+    *:*) kr_host="[$kr_host]" ;;
+    0.0.0.0) kr_host=127.0.0.1 ;;
+  esac
+  kr_val apiserver "$kr_host:$kr_port"
+  kr_pki_served kube-apiserver "$kr_host:$kr_port" apiserver
+  kr_pick "$ETCD_TEXT" listen-client-urls
+  kr_pki_served etcd "$(kr_https_at "$KR_PICK")" etcd-server "$kr_etcd_crt" "$kr_etcd_key"
+  kr_pick "$ETCD_TEXT" listen-peer-urls
+  kr_pki_served etcd-peer "$(kr_https_at "$KR_PICK")" etcd-peer "$kr_etcd_crt" "$kr_etcd_key"
+}
+
+# Copies of admin.conf in home directories. A dead NFS home costs its two seconds, and comes last.
+kr_pki_users() {
+  # shellcheck disable=SC2016 # expanded by the inner sh, which timeout can end
+  for kr_f in $(kr_limit 2 sh -c 'ls -d /root/.kube/config /home/*/.kube/config $(cut -d: -f6 /etc/passwd | sed -n "s#^/.*[^/]\$#&/.kube/config#p")' 2>/dev/null | sort -u); do
+    kr_pki_conf "$kr_f" user_kubeconfig "$kr_f"
+  done
+}
+
 kr_section_pki() {
-  :
+  kr_val dir "$KR_PKI"
+  kr_val conf_dir "$KR_CONF_DIR"
+  [ -n "$APISERVER_TEXT$ETCD_TEXT$KCM_TEXT$SCHEDULER_TEXT" ] || [ -e "$KR_CONF_DIR/admin.conf" ] || [ -e "$KR_PKI/ca.key" ] || return 0
+  kr_pki_components
+  kr_have kubeadm && kr_out kubeadm kr_limit 3 kubeadm version -o short
+  kr_pki_handshakes
+  kr_pki_users
 }
