@@ -20,8 +20,7 @@ def plan(cluster: Cluster, findings: tuple[Finding, ...]) -> tuple[tuple[Step, .
         consent = next((f.consent for f in grouped if f.consent and f.consent not in cluster.allow), "")
         decided = _decide(kind, node, cluster, grouped)
         if isinstance(decided, _steps.Refused):
-            if not decided.consent or decided.consent not in cluster.allow:
-                refusals.append(Refusal(kind_name, host, codes, decided.reason, decided.consent))
+            refusals.append(Refusal(kind_name, host, codes, decided.reason, decided.consent))
             continue
         if consent:
             reason = f"{decided.title}: cannot be undone, so it needs consent"
