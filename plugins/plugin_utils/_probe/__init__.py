@@ -18,7 +18,7 @@ LIMITS: dict[str, int] = {
     "kubelet": 8,
     "etcd": 15,
     "apiserver": 8,
-    "controllers": 10,
+    "controllers": 12,
 }
 
 
@@ -27,7 +27,8 @@ def assemble(sections: Iterable[str], overrides: Mapping[str, str] | None = None
     names = [s for s in LIMITS if s in set(sections)]
     head = [f"KR_SET_{key}={shlex.quote(value)}" for key, value in sorted((overrides or {}).items()) if value]
     head.append("KR_SECTIONS=" + shlex.quote(" ".join(f"{name}:{LIMITS[name]}" for name in names)))
-    parts = [_text("lib.sh"), _text("discover.sh"), *(_text(f"{name}.sh") for name in names), _text("main.sh")]
+    shared = [_text("../_steps/api.sh"), _text("../_steps/ladder.sh")]
+    parts = [_text("lib.sh"), *shared, _text("discover.sh"), *(_text(f"{name}.sh") for name in names), _text("main.sh")]
     return "\n".join([*head, *parts])
 
 

@@ -4,9 +4,10 @@
 
 # kr_process NAME: the command line of a running process, one word a line.
 kr_process() {
-  for kr_p in /proc/[0-9]*/cmdline; do
-    kr_w=$(tr '\000' '\n' <"$kr_p" 2>/dev/null | head -n 1)
-    [ "${kr_w##*/}" = "$1" ] && { tr '\000' '\n' <"$kr_p" 2>/dev/null; return 0; }
+  # By the kernel's short name first: two processes for each of thousands would cost seconds.
+  for kr_p in $(grep -lxF "$(printf '%.15s' "$1")" /proc/[0-9]*/comm 2>/dev/null); do
+    kr_w=$(tr '\000' '\n' <"${kr_p%comm}cmdline" 2>/dev/null | head -n 1)
+    [ "${kr_w##*/}" = "$1" ] && { tr '\000' '\n' <"${kr_p%comm}cmdline" 2>/dev/null; return 0; }
   done
   return 1
 }
@@ -35,9 +36,9 @@ kr_flag() {
   printf '%s\n' "${kr_v:-$3}"
 }
 
-# kr_manifest COMPONENT: the static pod manifest that runs it.
+# kr_manifest COMPONENT: the static pod manifest that runs it, also where a run of ours put it aside.
 kr_manifest() {
-  for kr_f in "$KR_MANIFESTS"/*; do
+  for kr_f in "$KR_MANIFESTS"/* "$KR_HELD"/*; do
     [ -f "$kr_f" ] || continue
     if grep -qE "^ *component: *\"?$1\"? *\$" "$kr_f" 2>/dev/null || grep -qE "^ *- *(/[a-z/]*)?$1 *\$" "$kr_f" 2>/dev/null; then
       echo "$kr_f"
@@ -66,6 +67,7 @@ kr_discover() {
   KR_MANIFESTS=${KR_SET_MANIFESTS:-$(sed -n 's/^staticPodPath: *"\{0,1\}\([^"]*\)"\{0,1\} *$/\1/p' "$KUBELET_CONFIG" 2>/dev/null | tail -n 1)}
   [ -n "$KR_MANIFESTS" ] || KR_MANIFESTS=$(kr_flag "$KUBELET_TEXT" pod-manifest-path /etc/kubernetes/manifests)
   KR_CONF_DIR=${KR_MANIFESTS%/*}
+  KR_HELD=$KR_CONF_DIR/kuberevive-held
   APISERVER_TEXT=$(kr_component kube-apiserver)
   ETCD_TEXT=$(kr_component etcd)
   KCM_TEXT=$(kr_component kube-controller-manager)

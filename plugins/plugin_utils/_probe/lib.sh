@@ -78,3 +78,13 @@ kr_key() {
 kr_kubeconfig_key() {
   sed -n 's/.*client-key-data: *"\{0,1\}\([A-Za-z0-9+/=]*\).*/\1/p' "$1" 2>/dev/null | head -n 1 | base64 -d 2>/dev/null | kr_pub "$1"
 }
+
+# kr_last_words COMPONENT: the newest container log of a kube-system static pod, as kubelet left it on disk; NAME.log its path
+# (the file's name counts the restarts), NAME.log_mtime when it was last written to, NAME.tail its end.
+kr_last_words() {
+  kr_l=$(kr_pod_log "$1")
+  [ -n "$kr_l" ] || return 0
+  kr_val "$1.log" "$kr_l"
+  kr_val "$1.log_mtime" "$(stat -L -c %Y "$kr_l" 2>/dev/null)"
+  kr_out "$1.tail" tail -n 40 "$kr_l"
+}

@@ -1,0 +1,89 @@
+# shellcheck shell=sh
+# How a node's own apiserver and processes are asked; the probe and the steps share it. Needs kr_have and kr_limit.
+# The apiserver's certificate is always verified. A key goes through a pipe, never into an argument or a file.
+
+# kr_listens PORT: something on this node accepts connections there.
+kr_listens() {
+  cat /proc/net/tcp /proc/net/tcp6 2>/dev/null |
+    awk -v p="$(printf '%04X' "$1")" '{ n = split($2, a, ":"); if (a[n] == p && $4 == "0A") f = 1 } END { exit !f }'
+}
+
+# kr_started NAME: epoch second at which the newest running process of that name (15 characters, as the kernel keeps it)
+# began; fails where none runs.
+kr_started() {
+  kr_stats=$(grep -lxF "$(printf '%.15s' "$1")" /proc/[0-9]*/comm 2>/dev/null | sed 's/comm$/stat/')
+  [ -n "$kr_stats" ] || return 1
+  kr_hz=$(getconf CLK_TCK 2>/dev/null) || kr_hz=100
+  # shellcheck disable=SC2086 # a list of paths below /proc
+  awk -v hz="${kr_hz:-100}" '
+    FILENAME == "/proc/stat" { if ($1 == "btime") b = $2; next }
+    { sub(/^[0-9]+ \(.*\) /, ""); if ($1 != "Z" && $20 > s) s = $20 }
+    END { if (s == "") exit 1; printf "%d\n", b + s / hz }' /proc/stat $kr_stats 2>/dev/null
+}
+
+# kr_host ADDRESS: as it stands in a URL.
+kr_host() { case $1 in *:*) echo "[$1]" ;; *) echo "$1" ;; esac; }
+
+# kr_pod_log COMPONENT: path of the newest log of that kube-system container; its name is the number of restarts.
+kr_pod_log() {
+  # shellcheck disable=SC2012 # names made by kubelet, by time
+  ls -1t /var/log/pods/kube-system_"$1"-*/"$1"/*.log 2>/dev/null | head -n 1
+}
+
+# kr_get CA SECONDS URL… [curl word…]: each answer's body, then a line @code=NNN (000: none) and curl's own words.
+kr_get() {
+  kr_ca=$1 kr_max=$2
+  shift 2
+  kr_limit $((kr_max * 3)) curl -sS --noproxy '*' --connect-timeout 2 --max-time "$kr_max" --cacert "$kr_ca" \
+    -w '\n@code=%{http_code}\n' "$@" 2>&1
+}
+
+# kr_conf_word KUBECONFIG KEY: the first value of that key.
+kr_conf_word() { sed -n "s/^[ -]*$2: *\"\{0,1\}\([^\" ]*\)\"\{0,1\} *\$/\1/p" "$1" 2>/dev/null | head -n 1; }
+
+# kr_as KUBECONFIG CA SECONDS URL… [curl word…]: kr_get with the kubeconfig's client certificate.
+kr_as() {
+  kr_conf=$1
+  shift
+  kr_crt=$(kr_conf_word "$kr_conf" client-certificate)
+  if [ -n "$kr_crt" ]; then
+    kr_get "$@" --cert "$kr_crt" --key "$(kr_conf_word "$kr_conf" client-key)"
+    return
+  fi
+  kr_conf_word "$kr_conf" client-certificate-data | base64 -d 2>/dev/null | {
+    exec 3<&0
+    kr_conf_word "$kr_conf" client-key-data | base64 -d 2>/dev/null |
+      kr_get "$@" --cert /proc/self/fd/3 --key /proc/self/fd/0
+  }
+}
+
+# kr_lease_lines: of LeaseLists on stdin, one lease a line: NAMESPACE NAME HOLDER RENEWED (- where not said);
+# code and error lines of kr_get pass.
+kr_lease_lines() {
+  tr '{' '\n' | awk '
+    function word(key) {
+      if (!match($0, "\"" key "\":\"[^\"]*\"")) return "-"
+      key = substr($0, RSTART + length(key) + 4, RLENGTH - length(key) - 5)
+      return key == "" ? "-" : key
+    }
+    /^@code=|^curl: / { print; next }
+    /^"name":"/ { space = word("namespace"); name = word("name"); next }
+    /^"(holderIdentity|leaseDurationSeconds|acquireTime|renewTime)"/ { print space, name, word("holderIdentity"), word("renewTime") }'
+}
+
+# kr_node_lines: of a Table of nodes on stdin: NAME STATUS ROLES.
+kr_node_lines() {
+  tr '{' '\n' | sed -n -e '/^@code=/p' -e '/^curl: /p' -e 's/^"cells":\["\([^"]*\)","\([^"]*\)","\([^"]*\)".*/\1 \2 \3/p'
+}
+
+# kr_leases KUBECONFIG CA SECONDS https://ADDRESS:PORT
+kr_leases() {
+  kr_as "$1" "$2" "$3" "$4/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases?pretty=0" \
+    "$4/apis/coordination.k8s.io/v1/namespaces/kube-system/leases?pretty=0" | kr_lease_lines
+}
+
+# kr_nodes KUBECONFIG CA SECONDS https://ADDRESS:PORT
+kr_nodes() {
+  kr_as "$1" "$2" "$3" "$4/api/v1/nodes?pretty=0&includeObject=None" \
+    -H 'Accept: application/json;as=Table;v=v1;g=meta.k8s.io' | kr_node_lines
+}
