@@ -62,8 +62,14 @@ kr_kubelet_state() {
   [ -n "$kr_pid" ] && [ "$kr_port" != 0 ] && kr_health=$(kr_kubelet_healthz "$kr_port")
   kr_val healthz "$kr_health"
   if [ "$kr_health" != ok ] && kr_have journalctl; then
-    kr_out journal kr_limit 4 journalctl -u kubelet.service -o cat --no-pager -n 120
+    kr_out journal kr_kubelet_words
   fi
+}
+
+# The lines that name an error; Go's dumps of its goroutines between them are left out.
+kr_kubelet_words() {
+  kr_limit 4 journalctl -u kubelet.service -o cat --no-pager -n 400 |
+    grep -E '^[EF][0-9]{4} |^Error: |failed to run Kubelet|"command failed"|It has been 5m0s since' | cut -c1-1000 | tail -n 30
 }
 
 kr_section_kubelet() {
@@ -73,6 +79,7 @@ kr_section_kubelet() {
   kr_val cert_dir "$KUBELET_PKI"
   kr_val manifests "$KR_MANIFESTS"
   kr_val config_path "$KUBELET_CONFIG"
+  kr_val config_named "$([ -n "$KUBELET_TEXT" ] && [ -z "$(kr_flag "$KUBELET_TEXT" config "")" ] && echo no)"
   kr_val kubeconfig_path "$KUBELET_KUBECONFIG"
   kr_val bootstrap_path "$KUBELET_BOOTSTRAP"
   kr_kubelet_state
