@@ -2,39 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+import re
+from dataclasses import dataclass, replace
 
-from ansible_collections.kuberevive.cluster.plugins.plugin_utils._facts.base import FileFact, Section
+import yaml
+
+from ansible_collections.kuberevive.cluster.plugins.plugin_utils import etcd_gateway
+from ansible_collections.kuberevive.cluster.plugins.plugin_utils._facts.base import FileFact, Output, Section
+from ansible_collections.kuberevive.cluster.plugins.plugin_utils.etcd_gateway import Member, Status
 
 __all__ = ["EtcdFacts", "Member", "Status", "parse"]
 
-
-@dataclass(frozen=True)
-class Member:
-    """A member as a peer lists it (the list proves nothing about its health)."""
-
-    id: str  # decimal, as the JSON gateway writes it
-    name: str  # empty: added and never started
-    peer_urls: tuple[str, ...]
-    client_urls: tuple[str, ...] = ()
-    learner: bool = False
-
-
-@dataclass(frozen=True)
-class Status:
-    """What the local member says of itself."""
-
-    member_id: str
-    cluster_id: str
-    revision: int
-    raft_term: int
-    raft_index: int
-    applied_index: int
-    leader: str  # member ID, empty: none
-    version: str = ""
-    db_size: int = 0
-    learner: bool = False
-    errors: tuple[str, ...] = ()
+_PAGE = 4096  # bbolt's page on every machine that Kubernetes runs on
 
 
 @dataclass(frozen=True)
@@ -65,8 +45,158 @@ class EtcdFacts:
     objects: int | None = None  # keys under /registry, None: not told
     log_tail: tuple[str, ...] = ()  # last lines of the newest container log
     asked_with: str = ""  # curl | "" (no tool: could not tell)
+    endpoint: str = ""  # the client URL it was asked at
+    ask_error: str = ""  # why it did not answer: curl's words
+    data_unreadable: str = ""  # why the data directory could not be looked at (it may be full of data), or empty
+    db_used: int = -1  # bytes of pages in use in snap/db (the file grows in steps of 16 MiB); -1: not told
+    held_dir: str = ""  # where manifests are put aside on this node
+    manifests_dir: str = ""
+    apiserver_manifest: str = ""  # path, in the manifests directory or put aside
+    apiserver_held: str = ""  # where a run put kube-apiserver's manifest aside, or empty
+    readd: str = ""  # ID of the new member that a run has begun to start here, or empty
+    unit: str = ""  # etcd.service, where etcd is no static pod
+    log_mtime: int = 0  # of the newest log, epoch seconds
+    log_previous: tuple[str, ...] = ()  # last lines of the log before it: only where the newest is short
 
 
 def parse(section: Section) -> EtcdFacts:
     """Typed facts from the section's records."""
-    raise NotImplementedError
+    manifest = section.file(section.value("manifest")) if section.value("manifest") else None
+    unit = section.value("unit")
+    if manifest is None:
+        return EtcdFacts(present=bool(unit), unit=unit)
+    held = section.value("held_dir")
+    apiserver = section.value("apiserver_manifest")
+    facts = EtcdFacts(
+        present=True,
+        manifest=manifest,
+        manifest_held=manifest.path if _inside(manifest.path, held) else "",
+        held_dir=held,
+        manifests_dir=section.value("manifests_dir"),
+        apiserver_manifest=apiserver,
+        apiserver_held=apiserver if _inside(apiserver, held) else "",
+        readd=section.value("readd"),
+        unit=unit,
+    )
+    return _with_answers(_with_data(_with_flags(facts), section), section)
+
+
+def _inside(path: str, directory: str) -> bool:
+    return bool(path and directory) and path.startswith(directory + "/")
+
+
+def _with_flags(facts: EtcdFacts) -> EtcdFacts:
+    words = _command(facts.manifest.content if facts.manifest else "")
+    if words is None:
+        return facts
+    flags = {key: value for key, _, value in (word.lstrip("-").partition("=") for word in words)}
+    return replace(
+        facts,
+        parses=True,
+        name=flags.get("name", ""),
+        data_dir=flags.get("data-dir", ""),
+        peer_urls=_list(flags.get("initial-advertise-peer-urls", "")),
+        client_urls=_list(flags.get("advertise-client-urls", "")),
+        initial_cluster=_list(flags.get("initial-cluster", "")),
+        initial_state=flags.get("initial-cluster-state", ""),
+        cert_file=flags.get("cert-file", ""),
+        key_file=flags.get("key-file", ""),
+        ca_file=flags.get("trusted-ca-file", ""),
+    )
+
+
+def _command(text: str) -> list[str] | None:
+    """The words of the etcd container's command; None where the text is no Pod."""
+    try:
+        pod = yaml.safe_load(text)
+        if pod["kind"] != "Pod":
+            return None
+        container = pod["spec"]["containers"][0]
+        return [str(w) for w in [*(container.get("command") or []), *(container.get("args") or [])]]
+    except (yaml.YAMLError, KeyError, TypeError, IndexError, AttributeError):
+        return None
+
+
+def _list(text: str) -> tuple[str, ...]:
+    return tuple(part for part in text.split(",") if part)
+
+
+def _with_data(facts: EtcdFacts, section: Section) -> EtcdFacts:
+    states = [section.value(key, "missing") for key in ("data_state", "member_state", "wal_state")]
+    unreadable = next((s for s in states if s not in ("ok", "missing")), "")
+    directory = section.value("data_dir", facts.data_dir)
+    db = section.file(f"{directory}/member/snap/db")
+    times = [f.mtime for path, f in section.files.items() if path.startswith(f"{directory}/member/")]
+    return replace(
+        facts,
+        data_dir=directory,
+        data_there=states[1] == "ok",
+        data_unreadable=unreadable,
+        wal_files=section.number("wal_files"),
+        db_size=db.size,
+        db_used=_used(section.value("db_meta")),
+        data_mtime=max(times, default=0),
+    )
+
+
+def _used(text: str) -> int:
+    """The high-water mark of the newer of two meta pages: "pages txid pages txid"."""
+    numbers = [int(word) for word in text.split() if word.isdigit()]
+    if len(numbers) != 4:
+        return -1
+    pages, _ = max(((numbers[0], numbers[1]), (numbers[2], numbers[3])), key=lambda pair: pair[1])
+    return pages * _PAGE if pages < 1 << 40 else -1
+
+
+def _with_answers(facts: EtcdFacts, section: Section) -> EtcdFacts:
+    newest = _log(section.outputs.get("log_0"))
+    previous = _log(section.outputs.get("log_1"))
+    facts = replace(
+        facts,
+        asked_with=section.value("asked_with"),
+        endpoint=section.value("endpoint"),
+        log_tail=newest,
+        log_mtime=section.number("log_mtime_0"),
+        log_previous=previous if len(newest) < 30 else (),
+    )
+    first = _reply(section, "status")
+    if first is None:
+        return facts
+    read = _reply(section, "linearizable")
+    listed = _reply(section, "members")
+    objects = _reply(section, "objects")
+    return replace(
+        facts,
+        listening=first.http > 0 or "curl: (7)" not in first.error,
+        status=etcd_gateway.status(first),
+        ask_error=first.error or (read.error if read else ""),
+        members=etcd_gateway.members(listed) if listed else (),
+        linearizable=read.ok if read else None,
+        objects=etcd_gateway.count(objects) if objects else None,
+    )
+
+
+def _reply(section: Section, name: str) -> etcd_gateway.Reply | None:
+    output = section.outputs.get(name)
+    return etcd_gateway.reply(output.text) if output else None
+
+
+_CRI = re.compile(r"^\d{4}-\d\d-\d\dT\S+ (?:stdout|stderr) [FP] ")
+
+
+def _log(output: Output | None) -> tuple[str, ...]:
+    if output is None:
+        return ()
+    lines = [_message(line) for line in output.text.splitlines()]
+    return tuple(dict.fromkeys(line for line in lines if line.strip()))
+
+
+def _message(line: str) -> str:
+    """The process's own words, without the runtime's frame around them."""
+    if line.startswith('{"log":'):
+        try:
+            return str(json.loads(line)["log"]).rstrip("\n")
+        except (ValueError, KeyError):
+            # Cut at the probe's width: what is left is still worth reading.
+            return line[len('{"log":') :].lstrip('"').replace('\\"', '"')
+    return _CRI.sub("", line)
