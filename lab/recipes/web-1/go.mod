@@ -1,0 +1,3 @@
+module kuberevive.invalid/lab/web
+
+go 1.26
