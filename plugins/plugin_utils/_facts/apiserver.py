@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from typing import Any
 
+import yaml
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils._facts.base import FileFact, Section
+from ansible_collections.kuberevive.cluster.plugins.plugin_utils._facts.podlog import last_words
 
 __all__ = ["ApiserverFacts", "parse"]
+
+_CODE = re.compile(r"^@code=(\d+)$", re.MULTILINE)
+_FAILED = re.compile(r"^\[-\](\S+)", re.MULTILINE)
+_CURL = re.compile(r"^curl: \((\d+)\) (.*)$", re.MULTILINE)
+# What curl says where the certificate could not be verified.
+_TLS = frozenset(("51", "60", "77", "83", "90", "91"))
 
 
 @dataclass(frozen=True)
@@ -27,8 +37,84 @@ class ApiserverFacts:
     readyz_failed: tuple[str, ...] = ()  # names of the checks that failed
     tls_error: str = ""  # why verification of its certificate failed, or empty
     log_tail: tuple[str, ...] = ()
+    unit: str = ""  # systemd unit, where it is no static pod
+    expected: str = ""  # where the manifest should lie, where there is none
+    parse_error: str = ""  # why the manifest is no Pod
+    client_ca: str = "/etc/kubernetes/pki/ca.crt"  # --client-ca-file
+    anonymous: bool = True  # asked without a certificate it answered something else than 401
+    asked: bool = False  # its health could be asked: it listens and there is a tool for it
+    ask_error: str = ""  # why there was no answer: curl's words
+    now: int = 0  # epoch seconds on the node when the section ran
+    started: int = 0  # epoch seconds the running process began; 0: none runs
+    kubelet_started: int = 0
+    log_path: str = ""
+    log_written: int = 0  # epoch seconds of the last line
+    restarts: int = 0  # as kubelet counts them in the log's name
 
 
 def parse(section: Section) -> ApiserverFacts:
     """Typed facts from the section's records."""
-    raise NotImplementedError
+    path = section.value("manifest")
+    manifest = section.file(path) if path else None
+    flags, parse_error = _flags(manifest)
+    words = last_words(section, "kube-apiserver")
+    health = _health(section.outputs["health"].text) if "health" in section.outputs else {}
+    unit = section.value("unit")
+    started = section.number("started")
+    return ApiserverFacts(
+        present=bool(manifest or unit or started),
+        manifest=manifest,
+        manifest_held=section.value("held"),
+        parses=manifest is not None and not parse_error,
+        address=section.value("address"),
+        port=section.number("port", 6443),
+        etcd_servers=tuple(s for s in section.value("etcd_servers").split(",") if s),
+        flags=flags,
+        listening=section.value("listening") == "yes",
+        log_tail=tuple(line.text for line in words.lines[-20:]),
+        unit=unit,
+        expected=section.value("expected"),
+        parse_error=parse_error,
+        client_ca=section.value("client_ca"),
+        anonymous=section.value("anonymous") != "no",
+        asked=bool(health),
+        now=section.number("now"),
+        started=started,
+        kubelet_started=section.number("kubelet_started"),
+        log_path=words.path,
+        log_written=words.written,
+        restarts=words.restarts,
+        **health,
+    )
+
+
+def _health(text: str) -> dict[str, Any]:
+    codes = [int(code) for code in _CODE.findall(text)]
+    curl = _CURL.findall(text)
+    number, words = curl[0] if curl else ("", "")
+    tls = number in _TLS
+    return {
+        "livez": codes[0] if codes else 0,
+        "readyz": codes[1] if len(codes) > 1 else 0,
+        "readyz_failed": tuple(dict.fromkeys(_FAILED.findall(text))),
+        "tls_error": words if tls else "",
+        "ask_error": "" if tls else words,
+    }
+
+
+def _flags(manifest: FileFact | None) -> tuple[tuple[str, ...], str]:
+    if manifest is None:
+        return (), ""
+    if not manifest.usable:
+        return (), f"the file is {manifest.state}"
+    try:
+        pod = yaml.safe_load(manifest.content)
+        if not isinstance(pod, dict) or pod.get("kind") != "Pod":
+            return (), "it is no Pod"
+        container = pod["spec"]["containers"][0]
+        words = [*(container.get("command") or []), *(container.get("args") or [])]
+    except yaml.YAMLError as error:
+        return (), " ".join(str(error).split())
+    except (KeyError, IndexError, TypeError, AttributeError):
+        return (), "it has no spec.containers"
+    return tuple(str(w) for w in words if str(w).startswith("-")), ""

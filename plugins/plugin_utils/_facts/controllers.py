@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils._facts.base import FileFact, Section
+from ansible_collections.kuberevive.cluster.plugins.plugin_utils._facts.podlog import Line, last_words, moment
 
 __all__ = ["Controller", "ControllersFacts", "Lease", "NodeObject", "parse"]
+
+_CODE = re.compile(r"^@code=(\d+)$", re.MULTILINE)
+_WHY = {
+    "not_listening": "this node's kube-apiserver does not listen",
+    "no_tool": "there is no curl on the node to ask it with",
+    "no_credential": "there is no admin.conf on the node to ask with",
+}
+_REFUSED = {401: "does not accept", 403: "does not allow anything to"}
 
 
 @dataclass(frozen=True)
@@ -20,6 +30,16 @@ class Controller:
     healthz: int = 0  # HTTP code on its secure port, 0: no answer
     unauthorized_at: datetime | None = None  # newest log line with Unauthorized
     log_tail: tuple[str, ...] = ()
+    held: str = ""  # where a run put the manifest aside, or empty
+    listening: bool = False
+    started: int = 0  # epoch seconds the running process began; 0: none runs
+    kubeconfig_state: str = ""
+    kubeconfig_mtime: int = 0
+    last_line_at: datetime | None = None
+    unauthorized_line: str = ""
+    log_path: str = ""
+    log_written: int = 0  # epoch seconds of the last line
+    restarts: int = 0
 
 
 @dataclass(frozen=True)
@@ -50,8 +70,95 @@ class ControllersFacts:
     api_error: str = ""
     leases: tuple[Lease, ...] = ()
     nodes: tuple[NodeObject, ...] = ()
+    now: int = 0  # epoch seconds on the node when the section ran
+    kubelet_started: int = 0
+
+    def controller(self, name: str) -> Controller | None:
+        """kube-controller-manager or kube-scheduler."""
+        return next((c for c in self.controllers if c.name == name), None)
+
+    def lease(self, namespace: str, name: str) -> Lease | None:
+        """The lease of that name."""
+        return next((x for x in self.leases if x.namespace == namespace and x.name == name), None)
 
 
 def parse(section: Section) -> ControllersFacts:
     """Typed facts from the section's records."""
-    raise NotImplementedError
+    answers, error = _answered(section)
+    leases = section.outputs.get("leases")
+    nodes = section.outputs.get("nodes")
+    return ControllersFacts(
+        controllers=tuple(_controller(section, name) for name in section.all("controller")),
+        api_answers=answers,
+        api_error=error,
+        leases=tuple(_leases(leases.text)) if answers and leases else (),
+        nodes=tuple(_nodes(nodes.text)) if answers and nodes else (),
+        now=section.number("now"),
+        kubelet_started=section.number("kubelet_started"),
+    )
+
+
+def _answered(section: Section) -> tuple[bool | None, str]:
+    state = section.value("api", "not told")
+    output = section.outputs.get("leases")
+    if state != "asked" or output is None:
+        return (False if state == "not_listening" else None), _WHY.get(state, state)
+    codes = [int(code) for code in _CODE.findall(output.text)]
+    if codes and all(code == 200 for code in codes):
+        return True, ""
+    code = next((c for c in codes if c != 200), 0)
+    if code in _REFUSED:
+        return False, f"it {_REFUSED[code]} {section.value('credential')} (HTTP {code})"
+    curl = next((line for line in output.text.splitlines() if line.startswith("curl: ")), "")
+    return False, curl or f"it answers with HTTP {code}"
+
+
+def _controller(section: Section, name: str) -> Controller:
+    path = section.value(f"{name}.manifest")
+    kubeconfig = section.value(f"{name}.kubeconfig")
+    conf = section.file(kubeconfig)
+    words = last_words(section, name)
+    refused: Line | None = next((w for w in reversed(words.lines) if "Unauthorized" in w.text), None)
+    return Controller(
+        name=name,
+        manifest=section.file(path) if path else None,
+        kubeconfig=kubeconfig,
+        healthz=section.number(f"{name}.healthz"),
+        unauthorized_at=refused.at if refused else None,
+        log_tail=tuple(line.text for line in words.lines[-20:]),
+        held=section.value(f"{name}.held"),
+        listening=section.value(f"{name}.listening") == "yes",
+        started=section.number(f"{name}.started"),
+        kubeconfig_state=conf.state,
+        kubeconfig_mtime=conf.mtime,
+        last_line_at=next((w.at for w in reversed(words.lines) if w.at), None),
+        unauthorized_line=refused.text if refused else "",
+        log_path=words.path,
+        log_written=words.written,
+        restarts=words.restarts,
+    )
+
+
+def _leases(text: str) -> list[Lease]:
+    found = []
+    for line in text.splitlines():
+        words = line.split()
+        if len(words) == 4 and not line.startswith(("@", "curl: ")):
+            space, name, holder, renewed = words
+            found.append(Lease(space, name, "" if holder == "-" else holder, moment(renewed)))
+    return found
+
+
+def _nodes(text: str) -> list[NodeObject]:
+    found = []
+    for line in text.splitlines():
+        words = line.split()
+        if len(words) == 3 and not line.startswith(("@", "curl: ")):
+            name, status, roles = words
+            found.append(NodeObject(name, _ready(status), bool({"control-plane", "master"} & set(roles.split(",")))))
+    return found
+
+
+def _ready(status: str) -> str:
+    word = status.split(",", maxsplit=1)[0]
+    return {"Ready": "True", "NotReady": "False", "Unknown": "Unknown"}.get(word, "")

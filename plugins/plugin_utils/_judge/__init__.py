@@ -49,6 +49,7 @@ class Found:
     refs: tuple[str, ...] = ()
     settling: bool = False
     code: str = ""  # only where one check tells several codes apart
+    cause: str = ""  # "<code>@<host>", only where the check itself knows better than the table of causes
 
 
 Verdict = Ok | NotApplicable | CouldNotTell | Found
@@ -63,21 +64,24 @@ class Check:
     function: CheckFunction
     on: str  # all | masters | workers
     needs: tuple[str, ...] = field(default_factory=tuple)  # layers of the node that must have been read
+    of: str = ""  # its layer, where the first word of its code is none
 
     @property
     def layer(self) -> str:
         """The layer it belongs to: the first word of its code."""
-        return self.code.partition(".")[0]
+        return self.of or self.code.partition(".")[0]
 
 
 CHECKS: list[Check] = []
 
 
-def check(code: str, *, on: str = "all", needs: Iterable[str]) -> Callable[[CheckFunction], CheckFunction]:
+def check(
+    code: str, *, on: str = "all", needs: Iterable[str], layer: str = ""
+) -> Callable[[CheckFunction], CheckFunction]:
     """Register a check. needs: layers that must be known of the node, else the answer is "could not tell"."""
 
     def register(function: CheckFunction) -> CheckFunction:
-        CHECKS.append(Check(code, function, on, tuple(needs)))
+        CHECKS.append(Check(code, function, on, tuple(needs), layer))
         return function
 
     return register
@@ -151,6 +155,7 @@ def _finding(each: Check, node: Node, found: Found) -> Finding:
         severity=found.severity,
         summary=found.summary,
         evidence=found.evidence,
+        cause=found.cause,
         repair=found.repair,
         consent=found.consent,
         refs=found.refs,

@@ -10,9 +10,9 @@ kr_section_controllers() {
 
 # kr_controller NAME PORT TEXT
 kr_controller() {
-  [ -n "$3" ] || return 0
-  kr_val controller "$1"
   kr_m=$(kr_manifest "$1")
+  [ -n "$3$kr_m" ] || return 0
+  kr_val controller "$1"
   if [ -n "$kr_m" ]; then kr_val "$1.manifest" "$kr_m"; kr_stat "$kr_m"; fi
   case $kr_m in "$KR_HELD"/*) kr_val "$1.held" "$kr_m" ;; esac
   kr_conf=$(kr_flag "$3" kubeconfig "$KR_CONF_DIR/${1#kube-}.conf")
