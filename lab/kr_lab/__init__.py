@@ -1,0 +1,1 @@
+"""A real Kubernetes cluster on one machine, with faults, for tests and for people."""

@@ -1,0 +1,112 @@
+"""A node: prepared on its disk, switched on, asked, switched off."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+import uuid
+
+from kr_lab import podman
+from kr_lab.host import LabError, run
+from kr_lab.state import Lab, Node
+from kr_lab.store import attach, detach, is_mounted
+
+__all__ = ["boot", "halt", "is_on", "node_sh", "personalise", "try_sh", "wait_booted"]
+
+
+def personalise(lab: Lab, node: Node) -> None:
+    """What makes a copy of the base this node: name, hosts file, host key, pod network. The disk is mounted."""
+    root = lab.root(node)
+    hosts = ["127.0.0.1 localhost", f"{lab.balancer_ip} {lab.endpoint}"]
+    hosts += [f"{other.ip} {other.name}" for other in lab.nodes]
+    (root / "etc/hosts").write_text("\n".join(hosts) + "\n", encoding="utf-8")
+    (root / "etc/hostname").write_text(node.name + "\n", encoding="utf-8")
+    (root / "etc/machine-id").write_text(uuid.uuid4().hex + "\n", encoding="utf-8")
+    key = root / "etc/ssh/ssh_host_ed25519_key"
+    run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", node.name, "-f", key])
+    nets = {other.name: f"10.244.{number}.0/24" for number, other in enumerate(lab.nodes)}
+    routes = [f"{nets[other.name]} {other.ip}" for other in lab.nodes if other != node]
+    (root / "etc/pod-routes").write_text("".join(line + "\n" for line in routes), encoding="utf-8")
+    folder = root / "etc/cni/net.d"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "10-lab.conflist").write_text(_conflist(nets[node.name]), encoding="utf-8")
+
+
+def _conflist(subnet: str) -> str:
+    return f"""\
+{{
+  "cniVersion": "0.3.1",
+  "name": "lab",
+  "plugins": [
+    {{
+      "type": "bridge",
+      "bridge": "cni0",
+      "isGateway": true,
+      "ipMasq": false,
+      "hairpinMode": true,
+      "ipam": {{"type": "host-local", "ranges": [[{{"subnet": "{subnet}"}}]], "routes": [{{"dst": "0.0.0.0/0"}}]}}
+    }},
+    {{"type": "portmap", "capabilities": {{"portMappings": true}}}}
+  ]
+}}
+"""
+
+
+def boot(lab: Lab, node: Node) -> None:
+    """Switch the node on (again)."""
+    name = lab.container(node)
+    if podman.running(name):
+        return
+    podman.remove(name)
+    attach(lab.disk(node), lab.root(node))
+    last = node.ip.rsplit(".", 1)[1]
+    mac = f"02:77:00:00:{lab.index:02x}:{int(last):02x}"
+    network = ["--network", lab.network, "--ip", node.ip, "--mac-address", mac, "--dns", "none"]
+    podman.run_machine(name, lab.root(node), hostname=node.name, lab=lab.name, extra=network)
+
+
+def is_on(lab: Lab, node: Node) -> bool:
+    """Whether the node runs."""
+    return podman.running(lab.container(node))
+
+
+def wait_booted(lab: Lab, node: Node) -> None:
+    """Until sshd answers."""
+    for _ in range(90):
+        if try_sh(lab, node, "systemctl is-active -q ssh.service").returncode == 0:
+            return
+        time.sleep(0.5)
+    raise LabError(f"{node.name} of lab '{lab.name}' did not boot within 45 s: see 'lab exec {node.name} -- journalctl'")
+
+
+def halt(lab: Lab, node: Node) -> None:
+    """An orderly shutdown; the disk is unmounted clean."""
+    podman.stop(lab.container(node))
+    detach(lab.root(node))
+
+
+def try_sh(
+    lab: Lab, node: Node, script: str, *words: str, stdin: str | None = None, timeout: float = 300
+) -> subprocess.CompletedProcess[str]:
+    """Run sh on the node; on a node that is switched off, on its disk."""
+    argv = ["/bin/sh", "-c", script, "sh", *words]
+    if is_on(lab, node):
+        flags = ["-i"] if stdin is not None else []
+        return podman.podman("exec", *flags, lab.container(node), *argv, stdin=stdin, timeout=timeout, check=False)
+    mounted = is_mounted(lab.root(node))
+    attach(lab.disk(node), lab.root(node))
+    try:
+        return run(["chroot", lab.root(node), *argv], stdin=stdin, timeout=timeout, check=False)
+    finally:
+        if not mounted:
+            detach(lab.root(node))
+
+
+def node_sh(
+    lab: Lab, node: Node, script: str, *words: str, stdin: str | None = None, timeout: float = 300
+) -> str:
+    """As :func:`try_sh`; a failure is an error, the answer is what it printed."""
+    done = try_sh(lab, node, script, *words, stdin=stdin, timeout=timeout)
+    if done.returncode != 0:
+        raise LabError(f"on {node.name} (rc {done.returncode}): {script.strip()[:200]}\n{done.stderr.strip()[-800:]}")
+    return done.stdout

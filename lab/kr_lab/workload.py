@@ -1,0 +1,43 @@
+"""The workload, and the proof that its data was kept."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+from kr_lab.cluster import kubectl
+from kr_lab.host import LAB_DIR
+from kr_lab.state import Lab
+
+__all__ = ["NAMESPACES", "apply_workload", "fingerprint", "snapshot_data"]
+
+NAMESPACES = ("shop", "bank")
+_KINDS = "secrets,configmaps,services,deployments.apps"
+
+
+def apply_workload(lab: Lab) -> None:
+    """Put the objects of ``workload.yaml`` there and wait until its pods run."""
+    kubectl(lab, "apply", "-f", "-", stdin=(LAB_DIR / "workload.yaml").read_text(encoding="utf-8"))
+    kubectl(lab, "-n", "shop", "rollout", "status", "deployment/web", "--timeout=120s", timeout=150)
+
+
+def fingerprint(item: dict[str, Any]) -> dict[str, str]:
+    """UID and a hash over what a person put into the object; the rest changes by itself."""
+    if item["kind"] in ("Secret", "ConfigMap"):
+        content = {"type": item.get("type"), "data": item.get("data"), "binaryData": item.get("binaryData")}
+    else:
+        content = {"spec": item.get("spec")}
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"))
+    return {"uid": item["metadata"]["uid"], "sha256": hashlib.sha256(text.encode()).hexdigest()}
+
+
+def snapshot_data(lab: Lab) -> dict[str, dict[str, str]]:
+    """``kind/namespace/name`` → UID and content hash, for everything in the workload's namespaces."""
+    snapshot = {}
+    for space in NAMESPACES:
+        items = [json.loads(kubectl(lab, "get", "namespace", space, "-o", "json"))]
+        items += json.loads(kubectl(lab, "get", _KINDS, "-n", space, "-o", "json"))["items"]
+        for item in items:
+            snapshot[f"{item['kind']}/{space}/{item['metadata']['name']}"] = fingerprint(item)
+    return dict(sorted(snapshot.items()))
