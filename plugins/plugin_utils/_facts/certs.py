@@ -35,6 +35,7 @@ __all__ = [
 Authorities = tuple[tuple[str, x509.Certificate], ...]
 
 _PEM = re.compile(r"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
+_OTHER_WAYS = {"token", "tokenFile", "exec", "auth-provider", "username"}
 _USAGES = {ExtendedKeyUsageOID.SERVER_AUTH: "serverAuth", ExtendedKeyUsageOID.CLIENT_AUTH: "clientAuth"}
 
 
@@ -140,6 +141,8 @@ def cert_of_kubeconfig(
         ca_public_sha256=public_sha256(authority[0]) if authority else "",
     )
     path = str(user.get("client-certificate") or "")
+    if not path and "client-certificate-data" not in user and _OTHER_WAYS & set(user):
+        return bare  # it logs in without a certificate: nothing to judge
     if path:
         text = files[path].content if path in files else ""
         bare = replace(bare, key_path=str(user.get("client-key") or path))
@@ -152,19 +155,20 @@ def cert_of_kubeconfig(
     return replace(cert, signed_by=signer(found[0], authorities), content_sha256="" if path else cert.sha256)
 
 
-def users_of_kubeconfig(content: str) -> tuple[tuple[str, str], ...]:
-    """(name, subject) of each user of a kubeconfig that has an embedded certificate."""
-    found: list[tuple[str, str]] = []
+def users_of_kubeconfig(content: str, authorities: Authorities = ()) -> tuple[tuple[str, str, str], ...]:
+    """(name, subject, name of the signing CA) of each user of a kubeconfig that has an embedded certificate."""
+    found: list[tuple[str, str, str]] = []
     for entry in _entries(_kubeconfig(content) or {}, "users"):
         user = entry.get("user")
         certs = load_pems(_unbase64(str(user.get("client-certificate-data") or ""))) if isinstance(user, dict) else ()
-        found.extend((str(entry.get("name") or ""), c.subject.rfc4514_string()) for c in certs[:1])
+        name = str(entry.get("name") or "")
+        found.extend((name, c.subject.rfc4514_string(), signer(c, authorities)) for c in certs[:1])
     return tuple(found)
 
 
 def with_key(cert: Cert, key: tuple[str, str] | None) -> Cert:
     """The same with what is known of its private key: (state, sha256 of the public half), None: not looked at."""
-    if key is None or key[0] == "no_openssl":
+    if key is None or key[0] == "no_openssl" or not cert.sha256:
         return cert
     state, digest = key
     if state != "ok":

@@ -68,7 +68,7 @@ def parse(section: Section) -> PkiFacts:
         found.append(with_key(cert, section.keys.get(key)))
     for entry in section.all("conf"):
         parts = entry.split("|")
-        if len(parts) == 3:
+        if len(parts) == 3 and not _is_link(section, parts):
             found.append(_conf(section, parts, authorities, tuple(found)))
     version = section.outputs.get("kubeadm")
     kubeadm = version.text.strip().removeprefix("v") if version and version.rc == 0 else ""
@@ -93,10 +93,15 @@ def _ca_of_its_key(cert: Cert, section: Section, key: str) -> Cert:
     return cert
 
 
+def _is_link(section: Section, parts: list[str]) -> bool:
+    """A home's kubeconfig that is only a link to admin.conf is renewed with it."""
+    return parts[1] == "user_kubeconfig" and section.file(parts[2]).link.endswith("/admin.conf")
+
+
 def _conf(section: Section, parts: list[str], authorities: Authorities, others: tuple[Cert, ...]) -> Cert:
     name, kind, path = parts
     file = section.file(path)
-    users = users_of_kubeconfig(file.content)
+    users = users_of_kubeconfig(file.content, authorities)
     wanted = _admin_user(users, others) if kind == "user_kubeconfig" else ""
     cert = cert_of_kubeconfig(name, kind, file, section.files, authorities=authorities, wanted_user=wanted)
     key = section.keys.get(cert.key_path)
@@ -108,11 +113,12 @@ def _conf(section: Section, parts: list[str], authorities: Authorities, others: 
     return replace(cert, from_authority=cert.signed_by == "ca")
 
 
-def _admin_user(users: tuple[tuple[str, str], ...], others: tuple[Cert, ...]) -> str:
-    """Of a kubeconfig with many users, the one that has admin.conf's subject."""
+def _admin_user(users: tuple[tuple[str, str, str], ...], others: tuple[Cert, ...]) -> str:
+    """Of a kubeconfig of many clusters, the user that this cluster's admin.conf is for."""
     admin = next((c for c in others if c.name == "admin.conf"), None)
     subject = admin.subject if admin else ""
-    return next((name for name, its in users if subject and its == subject), "")
+    alike = [(name, by) for name, its, by in users if subject and its == subject]
+    return next((name for name, by in alike if by == "ca"), alike[0][0] if alike else "")
 
 
 def _served(section: Section) -> tuple[Served, ...]:
