@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils import _steps
+from ansible_collections.kuberevive.cluster.plugins.plugin_utils._judge.host import clock_problem, exclusion
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils.model import Cluster, Finding, Node, Refusal, Step
 
 __all__ = ["plan"]
@@ -37,6 +38,12 @@ def _decide(
 ) -> _steps.Planned | _steps.Refused:
     if not node.reachable:
         return _steps.Refused(f"{node.name} cannot be reached: {node.why}")
+    why = exclusion(node)
+    if why:
+        return _steps.Refused(f"nothing is repaired on {node.name}: {why}")
+    why = clock_problem(node, cluster) if kind.signs else ""
+    if why:
+        return _steps.Refused(f"{why}: certificates made now would not be valid everywhere; set the clock first")
     return kind.plan(node, cluster, findings)
 
 

@@ -106,8 +106,9 @@ class StepBase(ActionBase):
         return self.outcome(self.pipe(f"{self.KIND}.sh", dict(step.get("args") or {})), step)
 
     def pipe(self, script: str, args: dict[str, Any]) -> Answer:
-        """Run _steps/<script> on this task's node, args as KR_ARG_<NAME> (lists become newline separated)."""
-        text = "\n".join([*self._assignments(args), _read("lib.sh"), _read(script), "echo @done"])
+        """Run _steps/<script> (several: blanks between) on this task's node, args as KR_ARG_<NAME>, lists one entry a line."""
+        texts = [_read(name) for name in script.split()]
+        text = "\n".join([*self._assignments(args), _read("lib.sh"), *texts, "echo @done"])
         answer = self._low_level_execute_command("/bin/sh -s", in_data=text.encode())
         return Answer(int(answer.get("rc", -1)), str(answer.get("stdout", "")), str(answer.get("stderr", "")))
 

@@ -42,6 +42,7 @@ class StepKind:
     plan: Callable[[Node, Cluster, tuple[Finding, ...]], Planned | Refused]
     # (node, args) -> the node as it would be seen afterwards. Pure. Used by --check.
     effect: Callable[[Node, Mapping[str, Any]], Node]
+    signs: bool = False  # makes certificates: refused while this node's clock is wrong
 
 
 KINDS: dict[str, StepKind] = {}
