@@ -98,8 +98,14 @@ class StepBase(ActionBase):
         report["lines"] = outcome.get("lines", [])
         report["backup"] = outcome.get("backup", "")
         report["msg"] = outcome.get("msg", "")
+        if not self.is_reported(outcome):
+            return {**result, **outcome}
         self.spool.add_step(report)
         return {**result, **outcome, "kuberevive": report}
+
+    def is_reported(self, outcome: dict[str, Any]) -> bool:
+        """Whether this task stands for the step in the report: of a step of several parts only one does, or one that failed."""
+        return True
 
     def take(self, step: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
         """Do it: pipe the kind's sh with the step's args. Override for a step of several parts."""
