@@ -28,7 +28,7 @@ class Spool:
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
-        for name in ("", "nodes", "effects", "steps"):
+        for name in ("", "nodes", "effects", "steps", "proofs"):
             (directory / name).mkdir(mode=0o700, parents=True, exist_ok=True)
 
     @classmethod
@@ -71,6 +71,14 @@ class Spool:
     def steps(self) -> Iterator[dict[str, Any]]:
         """What every step did, in order."""
         return self._all("steps")
+
+    def put_proof(self, host: str, canary: str) -> None:
+        """How the newest canary write through that master's own apiserver went: ok, why not, or empty (not tried)."""
+        self._write(self.directory / "proofs" / quote(host, safe=""), json.dumps({"host": host, "canary": canary}))
+
+    def proofs(self) -> dict[str, str]:
+        """The newest canary of every host that tried one."""
+        return {entry["host"]: entry["canary"] for entry in self._all("proofs") if entry["canary"]}
 
     def _add(self, folder: str, data: dict[str, Any]) -> None:
         stamp = datetime.now(timezone.utc).strftime("%Y%m%d%H%M%S%f")

@@ -140,3 +140,18 @@ def crash_loop_backoff(node: Node, cluster: Cluster) -> Verdict:
         repair="kubelet_backoff_reset",
         settling=True,
     )
+
+
+@check("apiserver.canary_failed", on="masters", needs=("apiserver",))
+def canary_failed(node: Node, cluster: Cluster) -> Verdict:
+    """The last test write of this run, through this very API server."""
+    said = cluster.canaries.get(node.name, "")
+    if not said:
+        return NotApplicable("no test write was made")
+    if said == "ok" or not _facts(node).listening:
+        return Ok()
+    return Found(
+        "critical",
+        "kube-apiserver answers, but a ConfigMap could not be written, read and deleted through it",
+        (f"{_facts(node).address}:{_facts(node).port}: {said}",),
+    )

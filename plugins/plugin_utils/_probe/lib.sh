@@ -14,9 +14,7 @@ kr_val() { printf 'val\t%s\t%s\n' "$1" "$(printf %s "$2" | tr '\n\t' '  ')"; }
 
 # kr_limit SECONDS COMMAND…: where timeout(1) is missing the section's own limit still holds.
 kr_limit() {
-  kr_secs=$1
-  shift
-  if kr_have timeout; then timeout "$kr_secs" "$@"; else "$@"; fi
+  if kr_have timeout; then timeout "$@"; else shift; "$@"; fi
 }
 
 # kr_out NAME COMMAND…: its output (last 64 KiB) and how it ended.
@@ -86,5 +84,7 @@ kr_last_words() {
   [ -n "$kr_l" ] || return 0
   kr_val "$1.log" "$kr_l"
   kr_val "$1.log_mtime" "$(stat -L -c %Y "$kr_l" 2>/dev/null)"
-  kr_out "$1.tail" tail -n 40 "$kr_l"
+  kr_out "$1.tail" kr_tail "$kr_l"
 }
+
+kr_tail() { tail -n 40 "$1" | cut -c1-2000; }

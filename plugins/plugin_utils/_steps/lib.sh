@@ -27,9 +27,7 @@ kr_fail() {
 
 # kr_limit SECONDS COMMAND…
 kr_limit() {
-  kr_secs=$1
-  shift
-  if kr_have timeout; then timeout "$kr_secs" "$@"; else "$@"; fi
+  if kr_have timeout; then timeout "$@"; else shift; "$@"; fi
 }
 
 # kr_vault: the run's directory for what was overwritten; another place when the disk is full.

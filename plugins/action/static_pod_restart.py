@@ -1,0 +1,19 @@
+"""Restarts containers of static pods: properly ended, started again by kubelet, proven to serve."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible_collections.kuberevive.cluster.plugins.plugin_utils.step_base import StepBase
+
+__all__ = ["ActionModule"]
+
+
+class ActionModule(StepBase):
+    """See plugins/modules/static_pod_restart.py."""
+
+    KIND = "static_pod_restart"
+
+    def take(self, step: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
+        """It asks the node's own services, hence api.sh."""
+        return self.outcome(self.pipe("api.sh static_pod_restart.sh", dict(step.get("args") or {})), step)

@@ -1,0 +1,114 @@
+# shellcheck shell=sh
+# Waits, up to KR_ARG_SECONDS, until what was repaired lives again; changes nothing. Then, where KR_ARG_CANARY names it, writes,
+# reads and deletes a ConfigMap through this node's own kube-apiserver.
+# Masters: KR_ARG_ADDRESS, KR_ARG_PORT, KR_ARG_CA, KR_ARG_CONFS (admin kubeconfigs), KR_ARG_NODES (Node names that should live).
+# All: KR_ARG_HEALTHZ, kubelet's health port, or empty.
+KR_URL=https://$(kr_host "$KR_ARG_ADDRESS"):$KR_ARG_PORT
+KR_SEEN=
+KR_CONF=
+
+# kr_not_fresh: of the first and the newest lease lines (a line @now between), the wanted leases that are neither younger than
+# 25 s by this node's clock nor renewed since the first look (clocks may differ).
+kr_not_fresh() {
+  awk -v now="$(date -u +%s)" -v wanted="$1" '
+    function epoch(t,  a, y, m) {
+      if (split(t, a, /[-T:.Z]/) < 6) return 0
+      y = a[1]; m = a[2]
+      if (m <= 2) { y--; m += 12 }
+      return ((365 * y + int(y / 4) - int(y / 100) + int(y / 400) + int((153 * (m - 3) + 2) / 5) + a[3] - 719469) * 24 + a[4]) * 3600 + a[5] * 60 + a[6]
+    }
+    $1 == "@now" { second = 1; next }
+    NF == 4 { key = $1 "/" $2; if (second) renewed[key] = $4; else before[key] = $4 }
+    END {
+      n = split(wanted, w, " ")
+      for (i = 1; i <= n; i++) {
+        r = renewed[w[i]]
+        if (r == "" || (now - epoch(r) > 25 && (before[w[i]] == "" || before[w[i]] == r))) printf "%s ", w[i]
+      }
+    }'
+}
+
+# kr_wanted: the leases that should move.
+kr_wanted() {
+  printf 'kube-system/kube-controller-manager kube-system/kube-scheduler'
+  for kr_n in $KR_ARG_NODES; do printf ' kube-node-lease/%s' "$kr_n"; done
+}
+
+# kr_read: the lease lines, read with the first admin kubeconfig that is accepted (KR_CONF).
+kr_read() {
+  for kr_c in $KR_ARG_CONFS; do
+    [ -s "$kr_c" ] || continue
+    KR_CONF=$kr_c
+    KR_LEASES=$(kr_leases "$kr_c" "$KR_ARG_CA" 3 "$KR_URL")
+    case $KR_LEASES in *@code=401* | *@code=403*) ;; *) break ;; esac
+  done
+}
+
+# kr_look: what is still waited for, in KR_WAITS.
+kr_look() {
+  KR_WAITS=
+  if [ -n "$KR_ARG_HEALTHZ" ] && ! kr_get /dev/null 3 "http://127.0.0.1:$KR_ARG_HEALTHZ/healthz" | grep -qx '@code=200'; then
+    KR_WAITS="its kubelet to be healthy"
+    return
+  fi
+  [ -n "$KR_ARG_ADDRESS" ] || return 0
+  kr_said=$(kr_get "$KR_ARG_CA" 3 "$KR_URL/readyz")
+  case $kr_said in
+    *@code=200*) ;;
+    *) KR_WAITS="its kube-apiserver to be ready ($(printf '%s\n' "$kr_said" | grep -E '^(@code=|curl: )' | head -n 1))"; return ;;
+  esac
+  kr_read
+  case $KR_LEASES in
+    *@code=200*@code=200*) ;;
+    *) KR_WAITS="its kube-apiserver to let the leases be read ($(printf '%s\n' "$KR_LEASES" | grep -E '^(@code=|curl: )' | head -n 1))"; return ;;
+  esac
+  [ -n "$KR_SEEN" ] || KR_SEEN=$KR_LEASES
+  kr_old=$(printf '%s\n@now\n%s\n' "$KR_SEEN" "$KR_LEASES" | kr_not_fresh "$(kr_wanted)")
+  if [ -n "$kr_old" ]; then KR_WAITS="these leases to be renewed: ${kr_old% }"; return; fi
+  kr_table=$(kr_nodes "$KR_CONF" "$KR_ARG_CA" 3 "$KR_URL")
+  for kr_n in $KR_ARG_NODES; do
+    printf '%s\n' "$kr_table" | grep -qE "^$kr_n Ready(,| )" || KR_WAITS="${KR_WAITS:-these nodes to say Ready:} $kr_n"
+  done
+}
+
+# kr_ask METHOD PATH [curl word…]: the answer's code, its body in KR_BODY.
+kr_ask() {
+  kr_method=$1 kr_path=$2
+  shift 2
+  KR_BODY=$(kr_as "$KR_CONF" "$KR_ARG_CA" 8 "$KR_URL$kr_path?pretty=0" -X "$kr_method" "$@")
+  KR_CODE=$(printf '%s\n' "$KR_BODY" | sed -n 's/^@code=//p' | tail -n 1)
+}
+
+# kr_canary NAME: empty where it could be written, read and deleted, else what failed.
+kr_canary() {
+  kr_maps=/api/v1/namespaces/kube-system/configmaps
+  kr_body="{\"apiVersion\":\"v1\",\"kind\":\"ConfigMap\",\"metadata\":{\"name\":\"$1\"},\"data\":{\"run\":\"$KR_RUN\"}}"
+  kr_ask POST "$kr_maps" -H 'Content-Type: application/json' --data "$kr_body"
+  if [ "$KR_CODE" = 409 ]; then # left by a run that was killed
+    kr_ask DELETE "$kr_maps/$1"
+    kr_ask POST "$kr_maps" -H 'Content-Type: application/json' --data "$kr_body"
+  fi
+  [ "$KR_CODE" = 201 ] || { kr_said_of write; return; }
+  kr_ask GET "$kr_maps/$1"
+  case $KR_CODE$KR_BODY in 200*"\"run\":\"$KR_RUN\""*) ;; *) kr_said_of read; return ;; esac
+  kr_ask DELETE "$kr_maps/$1"
+  [ "$KR_CODE" = 200 ] || kr_said_of delete
+}
+
+kr_said_of() {
+  echo "$1: HTTP $KR_CODE $(printf '%s\n' "$KR_BODY" | grep -v '^@code=' | tr -s '\n\t ' ' ' | cut -c1-300)"
+}
+
+kr_begun=$(date +%s)
+while :; do
+  kr_look
+  kr_took=$(($(date +%s) - kr_begun))
+  if [ -z "$KR_WAITS" ] || [ "$kr_took" -ge "$KR_ARG_SECONDS" ]; then break; fi
+  sleep 2
+done
+kr_value took "$kr_took"
+[ -z "$KR_WAITS" ] || kr_value waits "$KR_WAITS"
+if [ -n "$KR_ARG_CANARY" ] && [ -n "$KR_ARG_ADDRESS" ]; then
+  if [ -z "$KR_CONF" ]; then kr_value canary "could not be tried: no answer to an admin kubeconfig"
+  else kr_value canary "$(kr_failed=$(kr_canary "$KR_ARG_CANARY"); echo "${kr_failed:-ok}")"; fi
+fi

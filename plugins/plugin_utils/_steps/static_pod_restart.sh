@@ -1,0 +1,103 @@
+# shellcheck shell=sh
+# Ends the container of each component properly (TERM, 30 s, KILL), lets kubelet start a new one, waits until that one serves.
+# KR_ARG_COMPONENTS and KR_ARG_STARTED: lists of the same length; KR_ARG_RUNTIME containerd | docker | crio; KR_ARG_SOCKET;
+# KR_ARG_ADDRESS, KR_ARG_PORT, KR_ARG_CA: of this node's kube-apiserver.
+
+kr_cri() { kr_limit 40 crictl --runtime-endpoint "unix://$KR_ARG_SOCKET" "$@"; }
+kr_ctr() { kr_limit 40 ctr -a "$KR_ARG_SOCKET" -n k8s.io "$@"; }
+kr_docker() { kr_limit 40 docker -H "unix://$KR_ARG_SOCKET" "$@"; }
+
+# kr_client: which client can speak to the runtime.
+kr_client() {
+  if [ "$KR_ARG_RUNTIME" = docker ]; then kr_have docker && echo docker
+  elif kr_have crictl && kr_cri version >/dev/null 2>&1; then echo crictl
+  elif [ "$KR_ARG_RUNTIME" = containerd ] && kr_have ctr; then echo ctr
+  fi
+}
+
+# kr_running NAME: ids of its running containers in kube-system.
+kr_running() {
+  case $KR_CLIENT in
+    docker) kr_docker ps -q --no-trunc -f "name=^k8s_$1_" -f status=running ;;
+    crictl) kr_cri ps -q --name "^$1\$" --state Running --label io.kubernetes.pod.namespace=kube-system ;;
+    ctr)
+      kr_tasks=$(kr_ctr tasks ls 2>/dev/null | awk '$3 == "RUNNING" { print $1 }')
+      kr_ctr containers ls -q "labels.\"io.kubernetes.container.name\"==\"$1\",labels.\"io.kubernetes.pod.namespace\"==\"kube-system\"" 2>/dev/null |
+        while read -r kr_i; do
+          case "
+$kr_tasks
+" in *"
+$kr_i
+"*) echo "$kr_i" ;; esac
+        done ;;
+  esac
+}
+
+kr_gone() { ! kr_running "$1" | grep -qxF "$2"; }
+
+# kr_end NAME ID: an API server whose etcd is gone never ends on TERM, hence KILL after 30 s.
+kr_end() {
+  case $KR_CLIENT in
+    docker) kr_docker stop -t 30 "$2" >/dev/null ;;
+    crictl) kr_cri stop -t 30 "$2" >/dev/null ;;
+    ctr)
+      kr_ctr tasks kill -s TERM "$2" >/dev/null 2>&1
+      kr_wait 30 "$1 to end after TERM" kr_gone "$1" "$2" || kr_ctr tasks kill -s KILL "$2" >/dev/null 2>&1 ;;
+  esac
+  kr_wait 10 "$1 to be gone" kr_gone "$1" "$2" || kr_fail "the container of $1 ($2) does not end, not even after KILL"
+}
+
+kr_newer() {
+  kr_now=$(kr_started "$1") && [ "$kr_now" -gt "$(($2 + 1))" ] # the kernel's time of boot wavers by a second
+}
+
+kr_ready() {
+  kr_get "$KR_ARG_CA" 3 "https://$(kr_host "$KR_ARG_ADDRESS"):$KR_ARG_PORT/readyz" | grep -qx '@code=200'
+}
+
+# kr_accepted NAME: it has run for 8 s, and nothing it said since says that it is shut out.
+kr_accepted() {
+  kr_since=$(kr_started "$1") || return 1
+  [ $(($(date +%s) - kr_since)) -ge 8 ] || return 1
+  kr_l=$(kr_pod_log "$1")
+  [ -z "$kr_l" ] || ! tail -n 10 "$kr_l" | grep -q Unauthorized
+}
+
+# kr_serves NAME: waits for what shows that the new container does its work.
+kr_serves() {
+  case $1 in
+    kube-apiserver)
+      kr_have curl || { kr_note "there is no curl here to ask $1 with"; return 0; }
+      kr_wait 120 "$1 to answer ready at $KR_ARG_ADDRESS:$KR_ARG_PORT" kr_ready || kr_fail "$1 was restarted but is not ready within 120 s" ;;
+    *) kr_wait 90 "$1 to be accepted by the API server" kr_accepted "$1" ||
+        kr_fail "$1 was restarted but the API server still does not accept it" ;;
+  esac
+}
+
+# kr_restart NAME STARTED: started as seen when the step was planned; a newer process has been restarted already.
+kr_restart() {
+  kr_before=$(kr_started "$1") || kr_before=0
+  if [ "$2" -gt 0 ] && [ "$kr_before" -gt "$(($2 + 2))" ]; then
+    kr_note "$1 has been restarted meanwhile"
+  elif [ "$kr_before" -eq 0 ]; then
+    kr_note "no $1 runs at this moment; kubelet starts it"
+  else
+    kr_id=$(kr_running "$1" | head -n 1)
+    [ -n "$kr_id" ] || kr_refuse no_container "$1 runs, but $KR_CLIENT knows no container of it in kube-system: it is not ended"
+    kr_journal "end $1 $kr_id"
+    kr_end "$1" "$kr_id"
+    kr_did "ended $1 (container $(printf '%.12s' "$kr_id")), kubelet starts a new one"
+  fi
+  kr_wait 120 "a newer $1" kr_newer "$1" "$kr_before" || kr_fail "kubelet has started no new $1 within 120 s"
+  kr_serves "$1"
+  kr_note "$1 runs again"
+}
+
+kr_started kubelet >/dev/null || kr_refuse no_kubelet "kubelet does not run here, nothing would start them again"
+KR_CLIENT=$(kr_client)
+[ -n "$KR_CLIENT" ] || kr_refuse no_client "there is neither crictl nor ctr nor docker here to end a container with"
+kr_count=0
+for kr_component in $KR_ARG_COMPONENTS; do
+  kr_count=$((kr_count + 1))
+  kr_restart "$kr_component" "$(printf '%s\n' "$KR_ARG_STARTED" | sed -n "${kr_count}p")"
+done
