@@ -1,0 +1,49 @@
+# shellcheck shell=sh
+# What several repairs of the kubelet share. The text itself comes in on stdin, so every command here gets another one.
+
+kr_kubelet_pid() {
+  for kr_p in /proc/[0-9]*/cmdline; do
+    kr_w=$(tr '\000' '\n' <"$kr_p" 2>/dev/null | head -n 1)
+    if [ "${kr_w##*/}" = kubelet ]; then
+      kr_w=${kr_p#/proc/}
+      echo "${kr_w%/cmdline}"
+      return 0
+    fi
+  done
+  return 1
+}
+
+# kr_stop_kubelet: before its files change, so that a run cut short leaves it down (and found), not running on old ones.
+kr_stop_kubelet() {
+  kr_limit 60 systemctl stop kubelet.service </dev/null >/dev/null 2>&1 || kr_fail "kubelet.service could not be stopped"
+}
+
+# kr_kubelet_well PORT: whether it says so itself.
+kr_kubelet_well() {
+  kr_kubelet_pid >/dev/null || return 1
+  [ "$1" != 0 ] || return 0
+  if kr_have curl; then [ "$(curl -s -m 3 "http://127.0.0.1:$1/healthz" </dev/null 2>/dev/null)" = ok ]
+  elif kr_have wget; then [ "$(wget -q -T 3 -O - "http://127.0.0.1:$1/healthz" </dev/null 2>/dev/null)" = ok ]
+  else grep -qiE "^ *[0-9]+: [0-9A-F]+:$(printf %04X "$1") [0-9A-F:]+ 0A " /proc/net/tcp /proc/net/tcp6; fi
+}
+
+kr_subject() { openssl x509 -noout -subject -nameopt RFC2253 2>/dev/null | sed 's/^subject= *//'; }
+
+kr_cert_public() { openssl x509 -noout -pubkey 2>/dev/null; }
+
+# kr_credential_good FILE NODE CA: certificate and key in one file, of one another, the node's own, from the CA, not near its end.
+kr_credential_good() {
+  [ -f "$1" ] && [ -s "$1" ] || return 1
+  [ "$(kr_subject <"$1")" = "CN=system:node:$2,O=system:nodes" ] || return 1
+  openssl x509 -in "$1" -noout -checkend 3600 </dev/null >/dev/null 2>&1 || return 1
+  [ "$(kr_cert_public <"$1")" = "$(openssl pkey -in "$1" -pubout </dev/null 2>/dev/null)" ] || return 1
+  kr_chains "$3" "$1"
+}
+
+# kr_chains CA FILE: rc alone is not enough, old openssl ends with 0 all the same.
+kr_chains() {
+  case $(openssl verify -purpose sslclient -CAfile "$1" "$2" </dev/null 2>/dev/null) in
+    *": OK"*) return 0 ;;
+  esac
+  return 1
+}
