@@ -22,6 +22,9 @@ def personalise(lab: Lab, node: Node) -> None:
     (root / "etc/hosts").write_text("\n".join(hosts) + "\n", encoding="utf-8")
     (root / "etc/hostname").write_text(node.name + "\n", encoding="utf-8")
     (root / "etc/machine-id").write_text(uuid.uuid4().hex + "\n", encoding="utf-8")
+    # Nothing listens there: names outside the cluster are refused at once, and CoreDNS has its forwarder.
+    gateway = f"{node.ip.rsplit('.', 1)[0]}.1"
+    (root / "etc/resolv.conf").write_text(f"nameserver {gateway}\n", encoding="utf-8")
     key = root / "etc/ssh/ssh_host_ed25519_key"
     run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", node.name, "-f", key])
     nets = {other.name: f"10.244.{number}.0/24" for number, other in enumerate(lab.nodes)}

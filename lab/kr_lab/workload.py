@@ -19,7 +19,7 @@ _KINDS = "secrets,configmaps,services,deployments.apps"
 def apply_workload(lab: Lab) -> None:
     """Put the objects of ``workload.yaml`` there and wait until its pods run."""
     kubectl(lab, "apply", "-f", "-", stdin=(LAB_DIR / "workload.yaml").read_text(encoding="utf-8"))
-    kubectl(lab, "-n", "shop", "rollout", "status", "deployment/web", "--timeout=120s", timeout=150)
+    kubectl(lab, "wait", "deployment", "--all", "-A", "--for=condition=Available", "--timeout=120s", timeout=150)
 
 
 def fingerprint(item: dict[str, Any]) -> dict[str, str]:
