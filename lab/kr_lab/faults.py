@@ -44,23 +44,23 @@ class Fault:
 
 def _read_step(name: str, raw: dict[str, Any]) -> Step:
     verbs = [verb for verb in _VERBS if verb in raw]
-    unknown = set(raw) - {*_VERBS, "at", "on"}
+    unknown = set(raw) - {*_VERBS, "at", "nodes"}
     if len(verbs) != 1 or unknown:
-        raise LabError(f"lab/faults/{name}.yml: a step has exactly one of {', '.join(_VERBS)}, and 'at' or 'on'")
+        raise LabError(f"lab/faults/{name}.yml: a step has exactly one of {', '.join(_VERBS)}, and 'at' or 'nodes'")
     verb = verbs[0]
     if verb == "power" and raw["power"] not in _POWER:
         raise LabError(f"lab/faults/{name}.yml: power is one of {', '.join(_POWER)}, not '{raw['power']}'")
-    return Step(verb, raw[verb], str(raw.get("at", "nodes")), tuple(raw.get("on", ())))
+    return Step(verb, raw[verb], str(raw.get("at", "nodes")), tuple(raw.get("nodes", ())))
 
 
 def read_fault(path: Path) -> Fault:
     """One fault file."""
     raw = yaml.safe_load(path.read_text(encoding="utf-8"))
-    for key in ("says", "on", "steps"):
+    for key in ("says", "nodes", "steps"):
         if key not in raw:
             raise LabError(f"lab/faults/{path.name}: '{key}' is missing")
     steps = tuple(_read_step(path.stem, step) for step in raw["steps"])
-    return Fault(path.stem, str(raw["says"]), tuple(raw["on"]), steps)
+    return Fault(path.stem, str(raw["says"]), tuple(raw["nodes"]), steps)
 
 
 def catalogue() -> list[Fault]:
