@@ -157,17 +157,17 @@ def _disks(section: Section) -> tuple[Disk, ...]:
     paths = section.value("disk_paths").split()
     if len(space) != len(paths):
         return ()
-    disks: dict[str, Disk] = {}
+    disks: dict[str, Disk] = {}  # by device: bind mounts and subvolumes share their room
     for number, (path, (source, size, free, mount)) in enumerate(zip(paths, space, strict=True)):
-        known = disks.get(mount)
-        if known is not None:
-            disks[mount] = replace(known, holds=(*known.holds, path))
-            continue
         _, device, fstype, mode = mounts.get(mount, [mount, source, source, "rw"])
+        known = disks.get(device)
+        if known is not None:
+            disks[device] = replace(known, holds=(*known.holds, path), read_only=known.read_only or mode == "ro")
+            continue
         if fstype.startswith(_OTHER_TYPES) or not size:
             continue
         nodes = inodes[number] if len(inodes) == len(paths) else ("", 0, 0, "")
-        disks[mount] = Disk(mount, device, fstype, size * 1024, free * 1024, nodes[1], nodes[2], mode == "ro", (path,))
+        disks[device] = Disk(mount, device, fstype, size * 1024, free * 1024, nodes[1], nodes[2], mode == "ro", (path,))
     return tuple(disks.values())
 
 

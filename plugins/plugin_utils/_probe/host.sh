@@ -35,8 +35,8 @@ kr_host_mounts() {
         printf "val\tfstab_missing\t%s %s %s %s\n", place, $1, $3, ($4 ~ /(^|,)nofail(,|$)/) ? "nofail" : "needed"
     }' /proc/mounts /etc/fstab 2>/dev/null
   awk 'NR > 1 { print $1, $2, $3, $4 }' /proc/swaps 2>/dev/null | while read -r kr_swap kr_kind kr_size kr_used; do
-    # A container sees the swap of its machine; a swap file that is not here is not this node's.
-    [ "$kr_kind" = file ] && [ ! -e "$(printf '%b' "$(echo "$kr_swap" | sed 's/\\/\\0/g')")" ] && continue
+    # A container sees the swap of its machine; what is not here is not this node's.
+    [ -e "$(printf '%b' "$(echo "$kr_swap" | sed 's/\\/\\0/g')")" ] || continue
     kr_val swap "$kr_swap $kr_kind $kr_size $kr_used"
   done
 }
