@@ -1,0 +1,185 @@
+"""Benches: ratios of medians, all contenders in one run on the same lab. `make bench`, or one by name.
+
+    .venv/bin/python tests/bench/run.py [fleet] [healthy] [recovery] [--runs N] [--profile current]
+
+fleet     diagnose of 100 inventory hosts ÷ `ansible -m raw -a true` of the same hosts (forks 20), and peak memory
+healthy   recover-power-loss of a healthy 3+1 ÷ one `raw` of them
+recovery  recover-power-loss after incident.power_loss ÷ oracle.sh, and ÷ by_the_book.sh, to the same finish line
+The 100 hosts are aliases of the lab's four nodes, each with an SSH connection of its own. Prints a Markdown table.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import resource
+import statistics
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+BIN = ROOT / ".venv" / "bin"
+HERE = Path(__file__).resolve().parent
+LAB = "bench"
+
+
+def run(argv: Sequence[object], check: bool = True, env: dict[str, str] | None = None) -> str:
+    """A command's output; its last lines when it fails."""
+    words = [str(word) for word in argv]
+    done = subprocess.run(
+        words, cwd=ROOT, capture_output=True, text=True, check=False, env={**os.environ, **(env or {})}
+    )
+    if check and done.returncode:
+        raise SystemExit(f"{' '.join(words)}: rc {done.returncode}\n{(done.stdout + done.stderr)[-3000:]}")
+    return done.stdout
+
+
+def lab(*words: str) -> str:
+    """The lab's command line, on this bench's own lab."""
+    return run([ROOT / "lab" / "lab", *words, "--name", LAB])
+
+
+def seconds(action: Callable[[], object]) -> float:
+    """Wall time of one call."""
+    start = time.monotonic()
+    action()
+    return time.monotonic() - start
+
+
+def pairs(runs: int, ours: Callable[[], object], yardstick: Callable[[], object]) -> tuple[list[float], list[float]]:
+    """A B A B …, after one warm-up of each, so that a noisy moment hits both."""
+    ours()
+    yardstick()
+    both = [(seconds(ours), seconds(yardstick)) for _ in range(runs)]
+    return [a for a, _ in both], [b for _, b in both]
+
+
+def line(name: str, ours: list[float], other: list[float], what: str) -> str:
+    """One row of the table."""
+    a, b = statistics.median(ours), statistics.median(other)
+    return f"| {name} | {a:.1f} s | {what} {b:.1f} s | {a / b:.2f} | {len(ours)} |"
+
+
+def inventory(folder: Path, hosts: int) -> Path:
+    """The lab's inventory, grown to that many hosts by aliases of its nodes."""
+    data: dict[str, Any] = yaml.safe_load(lab("inventory"))
+    groups = data["all"]["children"]
+    real = [host for group in groups.values() for host in group["hosts"].values()]
+    common = data["all"]["vars"]
+    args = str(common["ansible_ssh_common_args"]).split(" ")
+    common["ansible_ssh_common_args"] = " ".join(a for a in args if not a.startswith("-oControlPath"))
+    common["ansible_control_path"] = f"{folder}/{{{{ inventory_hostname }}}}"
+    missing = hosts - len(real)
+    groups["workers"]["hosts"].update({f"x{n:03}": dict(real[n % len(real)]) for n in range(missing)})
+    path = folder / f"inventory-{hosts}.yml"
+    path.write_text(yaml.safe_dump(data), encoding="utf-8")
+    return path
+
+
+def playbook(path: Path, book: str, folder: Path, forks: int = 20, check: bool = True) -> str:
+    """One ansible-playbook of ours."""
+    words = [
+        BIN / "ansible-playbook",
+        "-i",
+        path,
+        "-f",
+        forks,
+        f"playbooks/{book}",
+        "-e",
+        f"kuberevive_report_dir={folder}",
+    ]
+    return run(words, check=check)
+
+
+def raw(path: Path, forks: int = 20) -> str:
+    """The floor: one task that does nothing."""
+    return run([BIN / "ansible", "-i", path, "-f", forks, "masters:workers", "-m", "ansible.builtin.raw", "-a", "true"])
+
+
+def fleet(folder: Path, runs: int, profile: str) -> list[str]:
+    """100 hosts."""
+    lab("up", "--profile", profile)
+    path = inventory(folder, 100)
+    ours, other = pairs(runs, lambda: playbook(path, "diagnose.yml", folder, check=False), lambda: raw(path))
+    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024
+    return [line("diagnose, 100 hosts", ours, other, "raw"), f"\nPeak memory of the largest process: {peak} MB.\n"]
+
+
+def healthy(folder: Path, runs: int, profile: str) -> list[str]:
+    """A second run on a healthy cluster."""
+    lab("up", "--profile", profile)
+    path = inventory(folder, 4)
+    ours, other = pairs(runs, lambda: playbook(path, "recover_power_loss.yml", folder), lambda: raw(path))
+    return [line("recover-power-loss, healthy 3+1", ours, other, "raw")]
+
+
+def ssh_config(folder: Path) -> Path:
+    """The same logins for the yardsticks."""
+    data = yaml.safe_load(lab("inventory"))
+    common = data["all"]["vars"]
+    words = [w[2:].split("=", 1) for w in common["ansible_ssh_common_args"].split(" ") if w.startswith("-o")]
+    lines = [
+        f"IdentityFile {common['ansible_ssh_private_key_file']}",
+        "User root",
+        "ControlMaster auto",
+        "ControlPersist 60",
+    ]
+    lines += [f"{key} {value}" for key, value in words]
+    for group in data["all"]["children"].values():
+        for name, host in group["hosts"].items():
+            lines += [f"Host {name}", f"  HostName {host['ansible_host']}"]
+    path = folder / "ssh_config"
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+def recovery(folder: Path, runs: int, profile: str) -> list[str]:
+    """From the broken cluster to the finish line; every contender on its own fresh copy."""
+    contenders: dict[str, Callable[[Path, Path], object]] = {
+        "ours": lambda path, config: playbook(path, "recover_power_loss.yml", folder),
+        "oracle": lambda path, config: run([HERE / "oracle.sh", config]),
+        "by the book": lambda path, config: run([HERE / "by_the_book.sh", config]),
+    }
+    took: dict[str, list[float]] = {name: [] for name in contenders}
+    for _ in range(runs):
+        for name, recover in contenders.items():
+            lab("down")
+            lab("up", "--profile", profile)
+            lab("break", "incident.power_loss")
+            path, config = inventory(folder, 4), ssh_config(folder)
+            start = time.monotonic()
+            recover(path, config)
+            run([HERE / "wait_well.sh", config, 600])
+            took[name].append(time.monotonic() - start)
+            print(f"{name}: {took[name][-1]:.1f} s", flush=True)
+    title = f"recovery of incident.power_loss, {profile}"
+    return [line(title, took["ours"], took[name], name) for name in ("oracle", "by the book")]
+
+
+BENCHES = {"fleet": fleet, "healthy": healthy, "recovery": recovery}
+
+
+def main() -> None:
+    """Run the named benches, all by default."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("bench", nargs="*", choices=[[], *BENCHES], default=[])
+    parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--profile", default="current")
+    options = parser.parse_args()
+    rows: list[str] = []
+    with tempfile.TemporaryDirectory() as folder:
+        for name in options.bench or BENCHES:
+            rows += BENCHES[name](Path(folder), options.runs, options.profile)
+    lab("down")
+    print("\n| what | ours | yardstick | ratio | runs |\n|---|---|---|---|---|")
+    print("\n".join(rows))
+
+
+if __name__ == "__main__":
+    main()
