@@ -285,6 +285,8 @@ def _static_pod(fact: FileFact) -> StaticPod:
 def _checkpoint(fact: FileFact) -> Checkpoint:
     if not fact.usable:
         return Checkpoint(fact.path, fact.state)
+    if fact.size > len(fact.content.encode()):  # longer than the probe sends
+        return Checkpoint(fact.path)
     try:
         json.loads(fact.content)
     except ValueError as error:
