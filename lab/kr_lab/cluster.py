@@ -47,7 +47,6 @@ def init_documents(lab: Lab, node: Node, token: str, certificate_key: str) -> li
         "apiVersion": "kubelet.config.k8s.io/v1beta1",
         "kind": "KubeletConfiguration",
         "cgroupDriver": "cgroupfs",
-        "failSwapOn": False,
     }
     if _minor(lab) >= 35:
         kubelet["failCgroupV1"] = False

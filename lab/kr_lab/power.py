@@ -73,21 +73,11 @@ def _release(lab: Lab, node: Node) -> None:
     for _ in range(40):
         if not is_mounted(root):
             return
-        _swap_off(root)
         if run(["umount", root], check=False).returncode == 0:
             return
         # The last processes of the node are still being ended by the kernel.
         time.sleep(0.25)
     raise LabError(f"{root} is still in use after its node was cut: see 'fuser -vm {root}'")
-
-
-def _swap_off(root: os.PathLike[str]) -> None:
-    """A node's swap file keeps its disk busy; a machine without power has no swap."""
-    with open("/proc/swaps", encoding="utf-8") as swaps:
-        for line in swaps.readlines()[1:]:
-            path = line.split()[0]
-            if path.startswith(f"{os.fspath(root)}/"):
-                run(["swapoff", path])
 
 
 def close_ssh(lab: Lab) -> None:

@@ -8,7 +8,7 @@ import shutil
 from pathlib import Path
 
 from kr_lab.build import CACHE
-from kr_lab.host import RUN, LabError, lock, run
+from kr_lab.host import RUN, LabError, lock, run, say
 
 __all__ = [
     "STORE",
@@ -73,8 +73,10 @@ def open_store() -> Path:
 
 def close_store() -> None:
     """Unmount the store; the file stays as a cache."""
-    if is_mounted(STORE):
-        run(["umount", STORE])
+    if is_mounted(STORE) and run(["umount", STORE], check=False).returncode != 0:
+        # Something still holds a file in it; the kernel lets go of the rest when that ends.
+        say(f"{STORE} is still in use by something: it is taken out of sight ('losetup -a' tells which disk)")
+        run(["umount", "-l", STORE])
 
 
 def make_disk(image: Path) -> None:
