@@ -1,0 +1,179 @@
+# shellcheck shell=sh
+# Works on the member's own node. KR_ARG_DO: hold | release | start | finish.
+# KR_ARG_DATA_DIR, KR_ARG_MANIFEST, KR_ARG_APISERVER_MANIFEST (where they belong), KR_ARG_HELD_DIR;
+# start: KR_ARG_MEMBER_ID, KR_ARG_INITIAL_CLUSTER, KR_ARG_WAL_FILES (as judged)
+
+KR_MARK=$KR_ARG_HELD_DIR/etcd-readd
+KR_HELD_ETCD=$KR_ARG_HELD_DIR/${KR_ARG_MANIFEST##*/}
+KR_HELD_API=
+[ -n "$KR_ARG_APISERVER_MANIFEST" ] && KR_HELD_API=$KR_ARG_HELD_DIR/${KR_ARG_APISERVER_MANIFEST##*/}
+
+# kr_pids NAME WORD: processes of that name with that word (or its beginning, where it ends in =) in their command line.
+kr_pids() {
+  for kr_f in $(grep -l -- "$2" /proc/[0-9]*/cmdline 2>/dev/null); do
+    kr_words=$({ tr '\000' '\n' <"$kr_f"; } 2>/dev/null)
+    kr_a=$(printf '%s\n' "$kr_words" | head -n 1)
+    [ "${kr_a##*/}" = "$1" ] || continue
+    case $2 in
+      *=) printf '%s\n' "$kr_words" | grep -q -- "^$2" || continue ;;
+      *) printf '%s\n' "$kr_words" | grep -qxF -- "$2" || continue ;;
+    esac
+    # Static pods of the control plane live in the node's own network; what doesn't belongs to somebody else.
+    kr_f=${kr_f%/cmdline}
+    [ "$(readlink "$kr_f/ns/net")" = "$(readlink /proc/self/ns/net)" ] || continue
+    echo "${kr_f#/proc/}"
+  done
+}
+
+kr_etcd_pids() { kr_pids etcd "--data-dir=$KR_ARG_DATA_DIR"; }
+kr_api_pids() { kr_pids kube-apiserver "--etcd-servers="; }
+kr_none() { [ -z "$("$1")" ]; }
+kr_some() { [ -n "$("$1")" ]; }
+
+# kr_end FUNCTION NAME SECONDS: an apiserver whose etcd is gone does not end on SIGTERM.
+kr_end() {
+  kr_list=$("$1")
+  [ -n "$kr_list" ] || return 0
+  # shellcheck disable=SC2086 # a list of pids
+  kill $kr_list 2>/dev/null
+  if ! kr_wait "$3" "$2 to end" kr_none "$1"; then
+    # shellcheck disable=SC2046 # a list of pids
+    kill -9 $("$1") 2>/dev/null
+    kr_wait 10 "$2 to be gone" kr_none "$1" || kr_fail "$2 does not end, not even when killed"
+  fi
+  kr_did "ended $2"
+}
+
+kr_kubelet_state() { systemctl is-active kubelet 2>/dev/null || :; }
+
+kr_kubelet_stop() {
+  KR_WAS=$(kr_kubelet_state)
+  case $KR_WAS in
+    active | activating | reloading)
+      kr_limit 90 systemctl stop kubelet || kr_fail "kubelet could not be stopped within 90 s"
+      kr_did "stopped kubelet" ;;
+  esac
+}
+
+kr_kubelet_start() {
+  case $(kr_kubelet_state) in active | activating | reloading) return 0 ;; esac
+  kr_limit 30 systemctl reset-failed kubelet 2>/dev/null
+  kr_limit 90 systemctl start kubelet || kr_fail "kubelet could not be started: $(journalctl -u kubelet -n 1 -o cat --no-pager 2>/dev/null)"
+  kr_did "started kubelet"
+}
+
+# kr_aside_manifest HOME HELD
+kr_aside_manifest() {
+  [ -n "$1" ] && [ -e "$1" ] || return 0
+  kr_backup "$1"
+  [ -e "$2" ] && kr_aside "$2"
+  mv "$1" "$2" || kr_fail "could not move $1 to $KR_ARG_HELD_DIR"
+  kr_journal "held $1 $2"
+  kr_did "put $1 aside as $2"
+}
+
+# kr_back_manifest HELD HOME: by rename, so that kubelet never sees half a file.
+kr_back_manifest() {
+  [ -n "$1" ] && [ -e "$1" ] || return 0
+  if [ -e "$2" ]; then kr_aside "$1"; return 0; fi
+  mv "$1" "$2" || kr_fail "could not move $1 back to $2"
+  kr_journal "unheld $2"
+  kr_did "put $2 back"
+}
+
+kr_hold() {
+  mkdir -p "$KR_ARG_HELD_DIR" && chmod 700 "$KR_ARG_HELD_DIR" || kr_refuse no_room "could not make $KR_ARG_HELD_DIR"
+  [ "$(stat -c %d "$KR_ARG_HELD_DIR")" = "$(stat -c %d "${KR_ARG_MANIFEST%/*}")" ] ||
+    kr_refuse other_disk "$KR_ARG_HELD_DIR and ${KR_ARG_MANIFEST%/*} are on different file systems"
+  if [ -e "$KR_ARG_MANIFEST" ] || kr_some kr_etcd_pids || [ -e "$KR_ARG_APISERVER_MANIFEST" ] || kr_some kr_api_pids; then
+    kr_kubelet_stop
+    kr_aside_manifest "$KR_ARG_MANIFEST" "$KR_HELD_ETCD"
+    kr_aside_manifest "$KR_ARG_APISERVER_MANIFEST" "$KR_HELD_API"
+    kr_end kr_api_pids kube-apiserver 15
+    kr_end kr_etcd_pids etcd 15
+  fi
+  [ -s "$KR_HELD_ETCD" ] || kr_fail "there is no etcd manifest: neither $KR_ARG_MANIFEST nor $KR_HELD_ETCD"
+}
+
+# The old data goes away only while the mark does not say that what lies there is the new member's own.
+kr_clear() {
+  [ "$(cat "$KR_MARK" 2>/dev/null)" = "$KR_ARG_MEMBER_ID" ] && return 0
+  kr_old=$KR_ARG_DATA_DIR/member
+  kr_now=$(find "$kr_old/wal" -name '*.wal' 2>/dev/null | wc -l)
+  [ "$kr_now" -le "$KR_ARG_WAL_FILES" ] ||
+    kr_refuse changed "$kr_old/wal holds $kr_now WAL files, $KR_ARG_WAL_FILES when it was judged: look again"
+  kr_hold
+  if [ -e "$kr_old" ]; then
+    kr_v=$(kr_vault) || kr_refuse no_room "there is no place on this node to keep a record of what is moved"
+    if [ "$(stat -c %d "$kr_v")" = "$(stat -c %d "$KR_ARG_DATA_DIR")" ]; then
+      kr_aside "$kr_old"
+    else
+      KR_ASIDE=$KR_ARG_DATA_DIR/member.kuberevive-$KR_RUN-$(date +%s)
+      mv "$kr_old" "$KR_ASIDE" || kr_fail "could not move $kr_old to $KR_ASIDE"
+      kr_journal "aside $kr_old $KR_ASIDE"
+    fi
+    kr_did "moved $kr_old to $KR_ASIDE"
+  fi
+  printf '%s\n' "$KR_ARG_MEMBER_ID" | kr_put "$KR_MARK" 600 root:root
+}
+
+# Only the two arguments that say how to join; everything else stays as it is, byte for byte.
+kr_rejoin() {
+  awk -v list="$KR_ARG_INITIAL_CLUSTER" '
+    /^ *- *"?--initial-cluster=/ {
+      head = $0; sub(/--initial-cluster=.*/, "", head)
+      tail = (head ~ /"$/) ? "\"" : ""
+      print head "--initial-cluster=" list tail
+      print head "--initial-cluster-state=existing" tail
+      next
+    }
+    /^ *- *"?--initial-cluster-state=/ { next }
+    { print }' "$1"
+}
+
+kr_mount_manifest() {
+  kr_src=$KR_HELD_ETCD
+  [ -e "$kr_src" ] || kr_src=$KR_ARG_MANIFEST
+  kr_text=$(kr_rejoin "$kr_src")
+  printf '%s\n' "$kr_text" | grep -qF -- "--initial-cluster=$KR_ARG_INITIAL_CLUSTER" || kr_fail "$kr_src has no --initial-cluster= argument of its own line"
+  if [ "$kr_text" != "$(cat "$kr_src")" ]; then
+    kr_backup "$kr_src"
+    kr_meta=$(stat -c '%a %U:%G' "$kr_src")
+    printf '%s\n' "$kr_text" | kr_put_via "$KR_ARG_HELD_DIR" "$kr_src" "${kr_meta% *}" "${kr_meta#* }"
+    kr_did "set --initial-cluster=$KR_ARG_INITIAL_CLUSTER and --initial-cluster-state=existing in ${KR_ARG_MANIFEST##*/}"
+  fi
+  kr_back_manifest "$KR_HELD_ETCD" "$KR_ARG_MANIFEST"
+}
+
+kr_start() {
+  kr_clear
+  kr_mount_manifest
+  kr_kubelet_start
+  kr_wait 30 "kubelet to start etcd" kr_some kr_etcd_pids && return 0
+  kr_limit 90 systemctl restart kubelet || kr_fail "kubelet could not be restarted"
+  kr_did "restarted kubelet, which had not started etcd in 30 s"
+  kr_wait 90 "kubelet to start etcd" kr_some kr_etcd_pids ||
+    kr_fail "kubelet does not start etcd: $(journalctl -u kubelet -n 1 -o cat --no-pager 2>/dev/null | cut -c1-300)"
+}
+
+kr_tidy() {
+  [ -e "$KR_MARK" ] && rm -f "$KR_MARK"
+  rmdir "$KR_ARG_HELD_DIR" 2>/dev/null || :
+}
+
+# Whatever happens, a kubelet that ran runs again: with the manifests aside it cannot hurt the cluster.
+KR_WAS=
+trap 'case $KR_WAS in active | activating | reloading) systemctl start --no-block kubelet ;; esac' EXIT
+
+case $KR_ARG_DO in
+  hold) kr_hold ;;
+  start) kr_start ;;
+  finish)
+    kr_back_manifest "$KR_HELD_API" "$KR_ARG_APISERVER_MANIFEST"
+    kr_tidy ;;
+  release)
+    kr_back_manifest "$KR_HELD_ETCD" "$KR_ARG_MANIFEST"
+    kr_back_manifest "$KR_HELD_API" "$KR_ARG_APISERVER_MANIFEST"
+    kr_tidy ;;
+  *) kr_refuse usage "do=$KR_ARG_DO is not known" ;;
+esac
