@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils._facts.base import FileFact, Section
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils._facts.podlog import Line, last_words, moment
 
-__all__ = ["Controller", "ControllersFacts", "Lease", "NodeObject", "parse"]
+__all__ = ["Controller", "ControllersFacts", "Lease", "NodeObject", "parse", "rewritten"]
 
 _CODE = re.compile(r"^@code=(\d+)$", re.MULTILINE)
 _WHY = {
@@ -96,6 +97,15 @@ def parse(section: Section) -> ControllersFacts:
         now=section.number("now"),
         kubelet_started=section.number("kubelet_started"),
     )
+
+
+def rewritten(facts: ControllersFacts, paths: Collection[str]) -> ControllersFacts:
+    """The facts as they would be had these kubeconfigs been written just now (for the effects of steps)."""
+    changed = tuple(
+        replace(c, kubeconfig_state="ok", kubeconfig_mtime=facts.now) if c.kubeconfig in paths else c
+        for c in facts.controllers
+    )
+    return replace(facts, controllers=changed)
 
 
 def _answered(section: Section) -> tuple[bool | None, str]:
