@@ -59,8 +59,11 @@ kr_host_full() {
 }
 
 kr_host_inodes() {
-  kr_limit 3 find "$1" -xdev -type f 2>/dev/null | sed 's,/[^/]*$,,' | sort | uniq -c | sort -rn | head -n 5 |
-    awk '{ count = $1; sub(/^ *[0-9]+ /, ""); gsub(/\t/, " "); printf "val\tcrowd\t%d %s\n", count, $0 }'
+  kr_ladder_mail "$1" 2 | awk -F '\t' -v mount="$1" '{ printf "val\tfreeable\t%s %d 0 %s\n", $1, $2, mount }'
+  # awk counts, because sort would want a temporary file for so many lines.
+  kr_limit 3 find "$1" -xdev -type f 2>/dev/null | awk '{ sub(/\/[^\/]*$/, ""); count[$0]++ }
+    END { for (place in count) if (count[place] > 1000) { name = place; gsub(/\t/, " ", name); print count[place], name } }' |
+    sort -rn | head -n 5 | sed 's/^/val\tcrowd\t/'
 }
 
 # kr_host_low df-words: the mounts with less than 10 % left, once each.

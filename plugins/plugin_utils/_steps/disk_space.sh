@@ -5,7 +5,13 @@ KR_BIG=10485760
 
 kr_free() { df -P -k "$1" 2>/dev/null | awk 'NR == 2 { printf "%.0f", $4 * 1024 }'; }
 kr_ifree() { df -P -i "$1" 2>/dev/null | awk 'NR == 2 { printf "%.0f", $4 }'; }
-kr_human() { awk -v n="$1" 'BEGIN { split("B KiB MiB GiB TiB", u, " "); for (i = 1; n >= 1024 && i < 5; i++) n /= 1024; printf i > 3 ? "%.1f %s" : "%.0f %s", n, u[i] }'; }
+kr_human() {
+  awk -v n="$1" 'BEGIN {
+    split("B KiB MiB GiB TiB", unit, " ")
+    for (i = 1; n >= 1024 && i < 5; i++) n /= 1024
+    printf((i > 3 ? "%.1f %s" : "%.0f %s"), n, unit[i])
+  }'
+}
 
 kr_enough() { [ "$(kr_free "$3")" -ge "$1" ] && { [ "$2" -eq 0 ] || [ "$(kr_ifree "$3")" -ge "$2" ]; }; }
 
@@ -34,6 +40,7 @@ kr_take() {
     *) return 1 ;;
   esac
   if [ "$2" = vacuum ]; then
+    KR_VERB=vacuumed
     kr_was=$(du -sk "$3" | cut -f1)
     kr_limit 60 journalctl --vacuum-size=200M >/dev/null 2>&1
     KR_GOT=$(((kr_was - $(du -sk "$3" | cut -f1)) * 1024))
@@ -41,7 +48,7 @@ kr_take() {
     return
   fi
   [ -f "$3" ] && [ ! -L "$3" ] || return 1
-  KR_GOT=$1
+  KR_GOT=$1 KR_VERB=removed
   if [ "$2" = remove ] && ! kr_is_open "$3"; then
     rm -f "$3"
     return
@@ -50,6 +57,7 @@ kr_take() {
   if [ -n "$KR_KEEP" ]; then # the last words may still be needed
     mkdir -p "$KR_KEEP${3%/*}" && tail -c 262144 "$3" >"$KR_KEEP$3.tail" 2>/dev/null
   fi
+  KR_VERB=emptied
   : >"$3"
 }
 
@@ -73,9 +81,9 @@ kr_walk() {
     fi
     kr_take "$kr_bytes" "$kr_how" "$kr_file" || continue
     kr_sum=$((kr_sum + KR_GOT))
-    kr_note_freed "$kr_how $kr_file $KR_GOT"
+    kr_note_freed "$KR_VERB $kr_file $KR_GOT"
     if [ "$KR_GOT" -ge "$KR_BIG" ]; then
-      kr_did "$(kr_verb "$kr_how") $(kr_words "$kr_rung") $kr_file ($(kr_human "$KR_GOT"))"
+      kr_did "$KR_VERB $(kr_words "$kr_rung") $kr_file ($(kr_human "$KR_GOT"))"
     else
       kr_few=$((kr_few + 1)) kr_small=$((kr_small + KR_GOT))
     fi
@@ -83,12 +91,31 @@ kr_walk() {
   kr_small_line
 }
 
+# The queue's files become one archive in the run's backup; only what is in the archive is taken away.
+kr_pack_mail() {
+  kr_ladder_mail "$1" 60 | while IFS='	' read -r _ kr_count _ kr_queue; do
+    kr_box=$(kr_vault) || kr_fail "there is no place to pack $kr_queue into"
+    mkdir -p "$kr_box/files${kr_queue%/*}"
+    kr_list=$kr_box/mail.list kr_tar=$kr_box/files$kr_queue.tar.gz
+    find "$kr_queue" -xdev -type f 2>/dev/null | grep -x '[A-Za-z0-9/._-]*' >"$kr_list"
+    if ! tar -czf "$kr_tar" -T "$kr_list" 2>/dev/null || [ "$(tar -tzf "$kr_tar" | wc -l)" -ne "$(wc -l <"$kr_list")" ]; then
+      rm -f "$kr_tar" "$kr_list"
+      kr_note "left alone: $kr_count mails in $kr_queue: there is no room to pack them in $kr_box"
+      continue
+    fi
+    xargs rm -f <"$kr_list"
+    rm -f "$kr_list"
+    sha256sum "$kr_tar" >>"$kr_box/sha256"
+    kr_note_freed "pack $kr_queue $kr_tar"
+    kr_did "packed $kr_count mails that nobody collects from $kr_queue into one archive ($(kr_human "$(stat -c %s "$kr_tar")"))"
+  done || exit $?
+}
+
 kr_small_line() {
   [ "$kr_few" -gt 0 ] && kr_did "removed $kr_few smaller files of kind $(kr_words "$kr_seen") ($(kr_human "$kr_small")), named in ${KR_NOTES:-no journal}"
   kr_few=0 kr_small=0
 }
 
-kr_verb() { case $1 in remove) echo removed ;; empty) echo emptied ;; vacuum) echo "vacuumed" ;; esac; }
 kr_words() {
   case $1 in
     1*) echo "rotated log" ;; 2*) echo "archived journal" ;; 3*) echo "cached package" ;; 4*) echo "core dump" ;;
@@ -124,7 +151,8 @@ kr_move_vault() {
   kr_home=/var/lib/kuberevive/$KR_RUN
   mkdir -p "$kr_home" && chmod 700 /var/lib/kuberevive "$kr_home" || return 0
   for kr_list in journal sha256; do
-    [ -f "/run/kuberevive/$KR_RUN/$kr_list" ] && cat "/run/kuberevive/$KR_RUN/$kr_list" >>"$kr_home/$kr_list" || :
+    [ -f "/run/kuberevive/$KR_RUN/$kr_list" ] &&
+      sed "s,/run/kuberevive/,/var/lib/kuberevive/," "/run/kuberevive/$KR_RUN/$kr_list" >>"$kr_home/$kr_list" || :
   done
   if [ -d "/run/kuberevive/$KR_RUN/files" ]; then
     mkdir -p "$kr_home/files" && cp -a "/run/kuberevive/$KR_RUN/files/." "$kr_home/files/" || return 0
@@ -139,11 +167,17 @@ kr_disk_space() {
     [ -n "$kr_m" ] || continue
     kr_enough "$kr_w" "$kr_i" "$kr_m" && continue
     kr_free_mount "$kr_w" "$kr_i" "$kr_m"
+    kr_enough "$kr_w" "$kr_i" "$kr_m" || [ "$kr_i" -eq 0 ] || kr_pack_mail "$kr_m"
     kr_enough "$kr_w" "$kr_i" "$kr_m" || kr_docker_prune "$kr_m"
     if ! kr_enough "$kr_w" "$kr_i" "$kr_m"; then kr_name_rest "$kr_m"; fi
-    kr_note "$kr_m has $(kr_human "$(kr_free "$kr_m")") free now"
     kr_left=$(kr_free "$kr_m")
-    if [ "$kr_left" -lt 104857600 ] && [ "$kr_w" -gt 0 ]; then kr_fail "only $(kr_human "$kr_left") are free on $kr_m after everything that may safely go; the biggest files are named above"; fi
+    kr_note "$kr_m has $(kr_human "$kr_left") and $(kr_ifree "$kr_m") inodes free now"
+    if [ "$kr_w" -gt 0 ] && [ "$kr_left" -lt 104857600 ]; then
+      kr_fail "only $(kr_human "$kr_left") are free on $kr_m after everything that may safely go; the biggest files are named above"
+    fi
+    if [ "$kr_i" -gt 0 ] && [ "$(($(kr_ifree "$kr_m") * 5))" -lt "$kr_i" ]; then # a fifth of the target is the limit of the check
+      kr_fail "only $(kr_ifree "$kr_m") inodes are free on $kr_m after everything that may safely go"
+    fi
   done || exit $?
   kr_move_vault
   [ -z "$kr_v" ] || printf '@backup %s\n' "$(kr_vault)"

@@ -27,7 +27,7 @@ _INODES_SHARE = 0.10
 
 def _plan_disk(node: Node, cluster: Cluster, findings: tuple[Finding, ...]) -> Planned | Refused:
     host = _host(node)
-    wants, estimates, left = [], [], []
+    wants, estimates, left, says = [], [], [], []
     for disk in host.disks:
         lacks = (is_critical(disk) or is_low(disk), lacks_inodes(disk))
         if disk.read_only or not any(lacks):
@@ -42,12 +42,11 @@ def _plan_disk(node: Node, cluster: Cluster, findings: tuple[Finding, ...]) -> P
             continue
         missing = max(_target(disk) - disk.free, 0) if lacks[0] else size
         estimates.append(f"{min(size, missing)} {files} {disk.mount}")
+        says.append(f"about {human(min(size, missing)) if lacks[0] else f'{files} inodes'} on {disk.mount}")
         wants.append(f"{_target(disk) if lacks[0] else 0} {_inode_target(disk) if lacks[1] else 0} {disk.mount}")
     if not wants:
         return Refused("; ".join(left) or "no disk is short of space any more")
-    total = sum(int(line.split(" ", 1)[0]) for line in estimates)
-    where = ", ".join(line.split(" ", 2)[2] for line in wants)
-    return Planned(f"free about {human(total)} on {where}, safe things first", {"wants": wants, "estimates": estimates})
+    return Planned(f"free {', '.join(says)}, safe things first", {"wants": wants, "estimates": estimates})
 
 
 def _target(disk: Disk) -> int:
