@@ -163,7 +163,7 @@ def _configure(profile: Profile, root: Path) -> None:
     for key in (root / "etc/ssh").glob("ssh_host_*"):
         key.unlink()
     (root / "var/log/journal").mkdir(exist_ok=True)
-    units = ["kubelet.service", "one-disk.service", "own-swaps.service", "pod-routes.service", "ssh.service"]
+    units = ["kubelet.service", "own-swaps.service", "pod-routes.service", "ssh.service"]
     units += ["containerd.service"] if profile.runtime == "containerd" else ["docker.service"]
     run(["chroot", root, "systemctl", "mask", *_MASKED])
     run(["chroot", root, "systemctl", "enable", *units])

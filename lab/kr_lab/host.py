@@ -13,7 +13,18 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
-__all__ = ["LabError", "RUN", "LAB_DIR", "each", "lock", "run", "say", "step"]
+__all__ = [
+    "LAB_DIR",
+    "RUN",
+    "LabError",
+    "each",
+    "lock",
+    "raise_inotify_limit",
+    "restore_inotify_limit",
+    "run",
+    "say",
+    "step",
+]
 
 RUN = Path("/run/kuberevive-lab")
 LAB_DIR = Path(__file__).resolve().parent.parent
@@ -78,6 +89,27 @@ def each(action: Callable[[_In], _Out], items: Iterable[_In]) -> list[_Out]:
         return []
     with ThreadPoolExecutor(max_workers=len(things)) as pool:
         return [future.result() for future in [pool.submit(action, thing) for thing in things]]
+
+
+_INOTIFY = Path("/proc/sys/fs/inotify/max_user_instances")
+_INOTIFY_WANTED = 4096
+
+
+def raise_inotify_limit() -> None:
+    """Every systemd, kubelet and runtime of every node takes some of the one kernel's inotify instances."""
+    before = int(_INOTIFY.read_text())
+    if before < _INOTIFY_WANTED:
+        RUN.mkdir(parents=True, exist_ok=True)
+        (RUN / "inotify").write_text(str(before))
+        _INOTIFY.write_text(str(_INOTIFY_WANTED))
+
+
+def restore_inotify_limit() -> None:
+    """Give the machine its own limit back."""
+    kept = RUN / "inotify"
+    if kept.exists():
+        _INOTIFY.write_text(kept.read_text())
+        kept.unlink()
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from kr_lab import podman
 from kr_lab.build import ensure_profile
 from kr_lab.golden import copy_golden, golden_indexes, has_golden, make_golden
 from kr_lab.health import wait_healthy
-from kr_lab.host import RUN, LabError, lock, run, say, step
+from kr_lab.host import RUN, LabError, lock, raise_inotify_limit, restore_inotify_limit, run, say, step
 from kr_lab.inventory import inventory, write_known_hosts
 from kr_lab.network import free_index, remove_network
 from kr_lab.power import close_ssh, start
@@ -27,6 +27,7 @@ def up(name: str, profile_name: str, masters: int, workers: int) -> Lab:
     if masters not in (1, 3, 5) or not 0 <= workers <= 9:
         raise LabError(f"{masters} masters and {workers} workers: masters must be 1, 3 or 5, workers 0 to 9")
     open_store()
+    raise_inotify_limit()
     standing = next((lab for lab in all_labs() if lab.name == name), None)
     if standing and (standing.home / "ready").exists():
         return _again(standing, profile_name, masters, workers)
@@ -110,6 +111,7 @@ def down_all() -> None:
         (STORE / "labs").mkdir()
     close_store()
     _free_loops()
+    restore_inotify_limit()
     shutil.rmtree(RUN / "labs", ignore_errors=True)
 
 

@@ -40,8 +40,11 @@ def limits() -> list[str]:
 def run_machine(name: str, root: Path, *, hostname: str, lab: str, extra: Sequence[str]) -> None:
     """Switch a machine on: systemd boots from the given root."""
     words = ["run", "-d", "--name", name, "--hostname", hostname, "--label", f"{LABEL}={lab}"]
-    words += ["--privileged", "--systemd=always", "--cgroupns=private", "--no-hosts", "--log-driver", "none"]
-    words += ["--pids-limit", "-1", *limits(), *extra]
+    # Podman's own systemd mode binds the machine's whole name=systemd hierarchy into each container, so that
+    # nodes remove each other's cgroups. Without it runc mounts the container's own part.
+    words += ["--privileged", "--systemd=false", "--cgroupns=private", "--no-hosts", "--log-driver", "none"]
+    words += ["--env", "container=podman", "--stop-signal", "SIGRTMIN+3"]
+    words += ["--tmpfs", "/run:rw,nosuid,nodev,mode=755", "--pids-limit", "-1", *limits(), *extra]
     podman(*words, "--rootfs", root, "/sbin/init")
 
 
