@@ -180,6 +180,9 @@ def with_key(cert: Cert, key: tuple[str, str] | None) -> Cert:
 
 def described(cert: Cert, certificate: x509.Certificate) -> Cert:
     """The same Cert with everything a certificate tells."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # as above: it warns again where the number is read
+        serial = f"{certificate.serial_number:x}"
     names = [str(a.value) for a in certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)]
     organizations = certificate.subject.get_attributes_for_oid(NameOID.ORGANIZATION_NAME)
     return replace(
@@ -193,7 +196,7 @@ def described(cert: Cert, certificate: x509.Certificate) -> Cert:
         not_after=certificate.not_valid_after_utc,
         sans=_sans(certificate),
         usages=_usages(certificate),
-        serial=f"{certificate.serial_number:x}",
+        serial=serial,
         sha256=hashlib.sha256(certificate.public_bytes(Encoding.DER)).hexdigest(),
         public_sha256=public_sha256(certificate),
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -52,6 +54,7 @@ class PkiFacts:
 
 def parse(section: Section) -> PkiFacts:
     """Typed facts from the section's records."""
+    _gather(section)
     listed = [entry.split("|") for entry in section.all("cert")]
     rows = [(e[0], e[1], e[2], e[3]) for e in listed if len(e) == 4]
     authorities = tuple(
@@ -70,8 +73,7 @@ def parse(section: Section) -> PkiFacts:
         parts = entry.split("|")
         if len(parts) == 3 and not _is_link(section, parts):
             found.append(_conf(section, parts, authorities, tuple(found)))
-    version = section.outputs.get("kubeadm")
-    kubeadm = version.text.strip().removeprefix("v") if version and version.rc == 0 else ""
+    kubeadm = section.value("kubeadm").strip().removeprefix("v")
     return PkiFacts(
         directory=section.value("dir"),
         certs=tuple(found),
@@ -80,8 +82,25 @@ def parse(section: Section) -> PkiFacts:
         renew_command=_renew_command(kubeadm),
         conf_dir=section.value("conf_dir", "/etc/kubernetes"),
         apiserver=section.value("apiserver"),
-        openssl=not any(state == "no_openssl" for state, _ in section.keys.values()),
+        openssl=section.value("openssl") != "no",
     )
+
+
+def _gather(section: Section) -> None:
+    """The section prints all certificates and public halves together: put them where they belong."""
+    pems: dict[str, str] = {}
+    for entry in section.all("pem"):
+        path, _, body = entry.rpartition("|")
+        lines = "\n".join(body[i : i + 64] for i in range(0, len(body), 64))
+        pems[path] = pems.get(path, "") + f"-----BEGIN CERTIFICATE-----\n{lines}\n-----END CERTIFICATE-----\n"
+    for path, text in pems.items():
+        section.files[path] = replace(section.file(path), content=text)
+    for entry in section.all("pub"):
+        path, _, body = entry.rpartition("|")
+        try:
+            section.keys[path] = ("ok", hashlib.sha256(base64.b64decode(body)).hexdigest())
+        except ValueError:
+            section.keys[path] = ("unparsable", "")
 
 
 def _ca_of_its_key(cert: Cert, section: Section, key: str) -> Cert:

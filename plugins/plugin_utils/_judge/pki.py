@@ -78,7 +78,7 @@ def admin_kubeconfig_stale(node: Node, cluster: Cluster) -> Verdict:
     if not stale:
         return _unless_seen(node, [c for c in facts_of(node).certs if c.kind == "user_kubeconfig"])
     evidence = [
-        f"{c.path} (of {c.owner or '?'}) {broken(c)}"
+        f"{broken(c)} (of {c.owner or '?'})"
         if broken(c)
         else f"{c.path} (of {c.owner or '?'}): certificate of {c.common_name} ends {age(c.not_after, cluster.now)}"
         for c in stale
@@ -179,7 +179,6 @@ def ca_missing(node: Node, cluster: Cluster) -> Iterable[Verdict]:
             "critical",
             "certificates expired and this node has no CA key to sign new ones",
             tuple(dict.fromkeys(lacking)),
-            repair="ca_replace",
             refs=("P11",),
         )
         return

@@ -36,8 +36,8 @@ def facts_of(node: Node) -> PkiFacts:
 
 
 def managed(node: Node) -> tuple[Cert, ...]:
-    """The certificates that this cluster's own CAs sign and that can be renewed."""
-    return tuple(c for c in facts_of(node).certs if c.kind in MANAGED)
+    """The components' certificates; a kubeconfig that logs in by token or plugin has none."""
+    return tuple(c for c in facts_of(node).certs if c.kind in MANAGED and (c.state != "ok" or c.sha256))
 
 
 def renew_within(cluster: Cluster) -> timedelta:

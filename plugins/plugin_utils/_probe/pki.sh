@@ -38,11 +38,57 @@ kr_pki_pair() {
   kr_pki_cert "$1" pair "$kr_crt" "$KR_PICK"
 }
 
-# kr_pki_cert NAME KIND CERT KEY
+# kr_pki_cert NAME KIND CERT KEY: the certificates themselves follow together, see kr_pki_pems.
 kr_pki_cert() {
   kr_val cert "$1|$2|$3|$4"
-  kr_pem "$3"
-  [ -z "$4" ] || kr_key "$4"
+  KR_PEMS="$KR_PEMS
+$3"
+  [ -z "$4" ] || kr_pki_key "$4"
+}
+
+# kr_pki_pub NAME TEXT: the public half, in one word.
+kr_pki_pub() {
+  kr_half=
+  for kr_w in $2; do
+    case $kr_w in *-* | KEY | PUBLIC) ;; *) kr_half=$kr_half$kr_w ;; esac
+  done
+  if [ -n "$kr_half" ]; then printf 'val\tpub\t%s|%s\n' "$1" "$kr_half"; else printf 'key\t%s\tunparsable\t\n' "$1"; fi
+}
+
+kr_pki_key() {
+  if [ -s "$1" ] && [ -n "$KR_OPENSSL" ]; then
+    kr_pki_pub "$1" "$(openssl pkey -pubout -in "$1" 2>/dev/null)"
+  else
+    kr_key "$1"
+  fi
+}
+
+# kr_pki_pems: every certificate in one pass, with its file's facts; a process for each file only where one is odd.
+kr_pki_pems() {
+  kr_ifs=$IFS
+  IFS='
+'
+  set -f
+  kr_there=
+  for kr_f in $KR_PEMS; do
+    if [ -f "$kr_f" ] && [ -r "$kr_f" ] && [ -s "$kr_f" ]; then
+      kr_there="$kr_there
+$kr_f"
+    else
+      kr_stat "$kr_f"
+    fi
+  done
+  # shellcheck disable=SC2086 # a list of paths
+  [ -z "$kr_there" ] || {
+    stat -L -c "file$TAB%n${TAB}ok$TAB%s$TAB%a$TAB%U:%G$TAB%Y$TAB$TAB" $kr_there
+    awk '
+      FNR == 1 { on = 0 }
+      /-BEGIN CERTIFICATE-/ { on = 1; b = ""; next }
+      /-END CERTIFICATE-/ { if (on) print "val\tpem\t" FILENAME "|" b; on = 0; next }
+      on { gsub(/[\r \t]/, ""); b = b $0 }' $kr_there
+  }
+  set +f
+  IFS=$kr_ifs
 }
 
 # kr_pki_ca NAME CERT KEY
@@ -56,12 +102,14 @@ kr_pki_conf() {
   kr_val conf "$1|$2|$3"
   kr_kubeconfig "$3"
   [ -s "$3" ] || return 0
-  kr_crt=$(sed -n 's/^ *client-certificate: *"\{0,1\}\([^"]*\)"\{0,1\} *$/\1/p' "$3" 2>/dev/null | head -n 1)
+  kr_crt=$(sed -n 's/^[ -]*client-certificate: *"\{0,1\}\([^"]*\)"\{0,1\} *$/\1/p;/client-certificate:/q' "$3" 2>/dev/null)
   if [ -n "$kr_crt" ]; then
-    kr_pem "$kr_crt"
-    kr_key "$(sed -n 's/^ *client-key: *"\{0,1\}\([^"]*\)"\{0,1\} *$/\1/p' "$3" 2>/dev/null | head -n 1)"
-  else
-    kr_kubeconfig_key "$3"
+    KR_PEMS="$KR_PEMS
+$kr_crt"
+    kr_pki_key "$(sed -n 's/^[ -]*client-key: *"\{0,1\}\([^"]*\)"\{0,1\} *$/\1/p;/client-key:/q' "$3" 2>/dev/null)"
+  elif [ -n "$KR_OPENSSL" ]; then
+    kr_pki_pub "$3" "$(sed -n 's/.*client-key-data: *"\{0,1\}\([A-Za-z0-9+/=]*\).*/\1/p;/client-key-data:/q' "$3" 2>/dev/null |
+      base64 -d 2>/dev/null | openssl pkey -pubout 2>/dev/null)"
   fi
 }
 
@@ -118,7 +166,7 @@ kr_pki_components() {
 }
 
 kr_pki_handshakes() {
-  kr_have openssl || return 0
+  [ -n "$KR_OPENSSL" ] || return 0
   kr_pick "$APISERVER_TEXT" secure-port
   kr_port=${KR_PICK:-6443}
   kr_pick "$APISERVER_TEXT" advertise-address
@@ -145,12 +193,25 @@ kr_pki_users() {
   done
 }
 
+# kr_pki_kubeadm: its version is the cluster's; starting it costs more than the rest of this section.
+kr_pki_kubeadm() {
+  kr_have kubeadm || return 0
+  kr_v=$(printf '%s\n' "$APISERVER_TEXT" | sed -n 's/^ *image: .*kube-apiserver[^:]*:v\([0-9][0-9.]*\).*/\1/p')
+  [ -n "$kr_v" ] || kr_v=$(kr_limit 3 kubeadm version -o short 2>/dev/null)
+  kr_val kubeadm "$kr_v"
+}
+
 kr_section_pki() {
   kr_val dir "$KR_PKI"
   kr_val conf_dir "$KR_CONF_DIR"
   [ -n "$APISERVER_TEXT$ETCD_TEXT$KCM_TEXT$SCHEDULER_TEXT" ] || [ -e "$KR_CONF_DIR/admin.conf" ] || [ -e "$KR_PKI/ca.key" ] || return 0
+  KR_PEMS='' KR_OPENSSL=''
+  if kr_have openssl; then KR_OPENSSL=1; else kr_val openssl no; fi
   kr_pki_components
-  kr_have kubeadm && kr_out kubeadm kr_limit 3 kubeadm version -o short
+  kr_pki_pems
+  kr_pki_kubeadm
   kr_pki_handshakes
+  KR_PEMS=''
   kr_pki_users
+  kr_pki_pems
 }

@@ -5,6 +5,7 @@ PATH=$PATH:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/opt/bin
 LC_ALL=C
 export PATH LC_ALL
 umask 077
+KR_VAULT=
 
 kr_have() { command -v "$1" >/dev/null 2>&1; }
 kr_did() { printf '@changed\n@did %s\n' "$1"; }
@@ -32,6 +33,7 @@ kr_limit() {
 
 # kr_vault: the run's directory for what was overwritten; another place when the disk is full.
 kr_vault() {
+  if [ -n "$KR_VAULT" ]; then echo "$KR_VAULT"; return 0; fi # found once is good for the step
   for kr_root in /var/lib/kuberevive /run/kuberevive /dev/shm/kuberevive; do
     kr_dir=$kr_root/$KR_RUN
     if mkdir -p "$kr_dir" 2>/dev/null && chmod 700 "$kr_root" "$kr_dir" && : >>"$kr_dir/journal" && printf 'x' >"$kr_dir/.w" 2>/dev/null && [ -s "$kr_dir/.w" ]; then
@@ -45,13 +47,14 @@ kr_vault() {
 }
 
 kr_journal() {
-  kr_v=$(kr_vault) || return 0
-  printf '%s\t%s\t%s\n' "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "$KR_STEP" "$1" >>"$kr_v/journal" 2>/dev/null || :
+  KR_VAULT=$(kr_vault) || return 0
+  printf '%s\t%s\t%s\n' "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "$KR_STEP" "$1" >>"$KR_VAULT/journal" 2>/dev/null || :
 }
 
 # kr_backup PATH…: copy a file before it is overwritten, with its hash in the list.
 kr_backup() {
-  kr_v=$(kr_vault) || kr_refuse no_room "there is no place on this node to keep a backup: free some space first"
+  KR_VAULT=$(kr_vault) || kr_refuse no_room "there is no place on this node to keep a backup: free some space first"
+  kr_v=$KR_VAULT
   for kr_b in "$@"; do
     [ -e "$kr_b" ] || [ -L "$kr_b" ] || continue
     [ -e "$kr_v/files$kr_b" ] || [ -L "$kr_v/files$kr_b" ] && continue # the first version of this run is the one to keep

@@ -1,1 +1,181 @@
 """Repairs of layer pki: when they can be taken and what they would change."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from ansible_collections.kuberevive.cluster.plugins.plugin_utils._facts.certs import Cert
+from ansible_collections.kuberevive.cluster.plugins.plugin_utils._facts.pki import PkiFacts
+from ansible_collections.kuberevive.cluster.plugins.plugin_utils._judge.pki_needs import (
+    authority_of,
+    authority_problem,
+    broken,
+    facts_of,
+    managed,
+    needs_renewal,
+    renew_within,
+    stale_copies,
+)
+from ansible_collections.kuberevive.cluster.plugins.plugin_utils._steps import Planned, Refused, StepKind, register
+from ansible_collections.kuberevive.cluster.plugins.plugin_utils._steps.pki_template import template
+from ansible_collections.kuberevive.cluster.plugins.plugin_utils.model import Cluster, Finding, Node
+
+_SKEW = 30.0  # seconds a node's clock may differ from the controller's before anything is signed by it
+_LIFE = timedelta(days=365)
+_FEW = 3  # up to so many are renewed by name, so that nothing else changes
+_STANDARD = {
+    "apiserver": "apiserver.crt",
+    "apiserver-etcd-client": "apiserver-etcd-client.crt",
+    "apiserver-kubelet-client": "apiserver-kubelet-client.crt",
+    "front-proxy-client": "front-proxy-client.crt",
+    "etcd-server": "etcd/server.crt",
+    "etcd-peer": "etcd/peer.crt",
+    "etcd-healthcheck-client": "etcd/healthcheck-client.crt",
+}
+
+
+def _plan_renew(node: Node, cluster: Cluster, findings: tuple[Finding, ...]) -> Planned | Refused:
+    facts, now = facts_of(node), cluster.now
+    if node.clock_skew is not None and abs(node.clock_skew) > _SKEW:
+        return Refused(
+            f"the clock of {node.name} differs by {node.clock_skew:.0f} s: certificates signed now would be wrong for "
+            "as long; set the clock first"
+        )
+    within = renew_within(cluster)
+    wanted = [c for c in managed(node) if needs_renewal(c, facts, now, within)]
+    rows = {c.name: _row(c, node, cluster, facts) for c in managed(node)}
+    problems = {c.name: row.reason for c in wanted if isinstance(row := rows[c.name], Refused)}
+    doable = [c for c in wanted if c.name not in problems]
+    if not doable:
+        return Refused("; ".join(dict.fromkeys(problems.values())) or "nothing that needs renewal is left")
+    whole = len(doable) > _FEW and not any(isinstance(row, Refused) for row in rows.values())
+    chosen = list(managed(node)) if whole else doable
+    command = _kubeadm(facts)
+    how = f"{command} all" if command and whole else command or "openssl, from the CA"
+    title = f"renew {len(chosen)} certificates ({how})"
+    if problems:
+        title += f"; not {', '.join(problems)}: {'; '.join(dict.fromkeys(problems.values()))}"
+    ends = min([now + _LIFE, *_authority_ends(facts, chosen)])
+    args = {
+        "rows": [str(rows[c.name]) for c in chosen],
+        "command": command,
+        "names": ["all"] if whole else [c.name for c in doable if c.state == "ok" or c.kind == "kubeconfig"],
+        "within": within.days,
+        "days": max(1, (ends - now).days),
+        "not_after": ends.isoformat(),
+        "all": [c.name for c in chosen],
+    }
+    return Planned(title, args)
+
+
+def _row(cert: Cert, node: Node, cluster: Cluster, facts: PkiFacts) -> str | Refused:
+    """What the node needs: name|kind|path|key|CA|CA's key|CN|O,O|SANs|usages|server|cluster.
+
+    The last six only where the certificate there is tells nothing any more.
+    """
+    problem = authority_problem(facts, cert, cluster.now)
+    ca = facts.cert(authority_of(cert))
+    if problem or ca is None:
+        return Refused(problem)
+    fields = [cert.name, cert.kind, cert.path, cert.key_path, ca.path, ca.key_path]
+    if cert.state == "ok":
+        return "|".join([*fields, "", "", "", "", "", ""])
+    told = template(cert, node, cluster)
+    if told is None:
+        return Refused(
+            f"{broken(cert)}, and no other master tells what its subject and names were: restore it from a backup or "
+            f"make it with kubeadm init phase certs"
+        )
+    return "|".join([*fields, *told])
+
+
+def _kubeadm(facts: PkiFacts) -> str:
+    """The node's own renew command, where everything lies where it expects it; else empty: openssl does all of it."""
+    if facts.directory != "/etc/kubernetes/pki" or facts.conf_dir != "/etc/kubernetes":
+        return ""
+    for cert in facts.certs:
+        if cert.kind == "pair" and cert.path != f"/etc/kubernetes/pki/{_STANDARD[cert.name]}":
+            return ""
+        if cert.kind == "kubeconfig" and cert.path != f"/etc/kubernetes/{cert.name}":
+            return ""
+    return facts.renew_command
+
+
+def _authority_ends(facts: PkiFacts, wanted: list[Cert]) -> list[datetime]:
+    cas = [facts.cert(authority_of(c)) for c in wanted]
+    return [ca.not_after for ca in cas if ca and ca.not_after and ca.state == "ok"]
+
+
+def _after_renewal(node: Node, args: Mapping[str, Any]) -> Node:
+    facts = facts_of(node)
+    ends = datetime.fromisoformat(str(args["not_after"]))
+    names = set(args["all"])
+
+    def renewed(cert: Cert) -> Cert:
+        if cert.name not in names:
+            return cert
+        digest = f"renewed {cert.name}"
+        return replace(
+            cert,
+            state="ok",
+            key_state="ok",
+            not_before=ends - _LIFE - timedelta(days=1),
+            not_after=ends,
+            sha256=digest,
+            subject=cert.subject or digest,
+            signed_by=authority_of(cert),
+        )
+
+    served = tuple(
+        replace(s, sha256=f"renewed {s.file}", not_after=ends) if s.file in names and s.sha256 else s
+        for s in facts.served
+    )
+    return replace(node, pki=replace(facts, certs=tuple(renewed(c) for c in facts.certs), served=served))
+
+
+def _plan_refresh(node: Node, cluster: Cluster, findings: tuple[Finding, ...]) -> Planned | Refused:
+    facts = facts_of(node)
+    admin = facts.cert("admin.conf")
+    if admin is None:
+        return Refused(f"{node.name} has no {facts.conf_dir}/admin.conf to refresh the copies from")
+    if needs_renewal(admin, facts, cluster.now, renew_within(cluster)):
+        problem = authority_problem(facts, admin, cluster.now)
+        if problem:
+            return Refused(f"{admin.path} itself can no longer log in and cannot be renewed: {problem}")
+    copies = [c.path for c in stale_copies(node, cluster)]
+    title = f"put admin.conf's new client certificate into {', '.join(copies)}"
+    ca = facts.cert("ca")
+    return Planned(title, {"admin": admin.path, "ca": ca.path if ca else "", "copies": copies})
+
+
+def _after_refresh(node: Node, args: Mapping[str, Any]) -> Node:
+    facts = facts_of(node)
+    admin = facts.cert("admin.conf")
+    if admin is None:
+        return node
+
+    def refreshed(cert: Cert) -> Cert:
+        if cert.path not in args["copies"]:
+            return cert
+        return replace(admin, name=cert.name, path=cert.path, kind=cert.kind, owner=cert.owner, from_authority=True)
+
+    return replace(node, pki=replace(facts, certs=tuple(refreshed(c) for c in facts.certs)))
+
+
+def _plan_replace(node: Node, cluster: Cluster, findings: tuple[Finding, ...]) -> Planned | Refused:
+    return Refused(
+        "a CA is never replaced unattended, because every node and every client trusts it: restore the CA's "
+        "certificate and key from a backup or another master, then run again",
+    )
+
+
+def _unchanged(node: Node, args: Mapping[str, Any]) -> Node:
+    return node
+
+
+register(StepKind("certs_renew", "pki", 10, _plan_renew, _after_renewal))
+register(StepKind("kubeconfig_refresh", "pki", 20, _plan_refresh, _after_refresh))
+register(StepKind("ca_replace", "pki", 90, _plan_replace, _unchanged))

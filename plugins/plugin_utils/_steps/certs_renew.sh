@@ -1,0 +1,182 @@
+# shellcheck shell=sh
+# Renews certificates of one master: by kubeadm where it can, by openssl from the CA where it cannot, and proves each.
+# Rows: name|kind|path|key|CA|CA's key|CN|O,O|SANs|usages|server|cluster (see _steps/pki.py).
+
+kr_seconds=$((KR_ARG_WITHIN * 86400))
+
+# kr_rows COMMAND: calls it for every row, fields in KR_NAME … KR_CLUSTER.
+kr_rows() {
+  kr_call=$1
+  while IFS='|' read -r KR_NAME KR_KIND KR_PATH KR_KEY KR_CA KR_CAKEY KR_CN KR_ORGS KR_SANS KR_USAGES KR_SERVER KR_CLUSTER; do
+    [ -z "$KR_NAME" ] || "$kr_call" </dev/null || return 1
+  done <"$KR_WORK/rows"
+}
+
+# kr_bad SECONDS: whether it is no good for that long; why, in KR_WRONG.
+kr_bad() {
+  kr_wrong "$KR_KIND" "$KR_PATH" "$KR_KEY" "$KR_CA" "$1"
+  [ -n "$KR_WRONG" ]
+}
+
+kr_clock() {
+  kr_off=$(($(date +%s) - KR_ARG_NOW))
+  [ "$kr_off" -ge -30 ] && [ "$kr_off" -le 30 ] ||
+    kr_refuse clock "this node's clock differs by $kr_off s, and what is signed now would be wrong for as long: set the clock first"
+}
+
+# kr_look: note what it is now, and whether it needs anything.
+kr_look() {
+  if kr_bad "$kr_seconds"; then echo "$KR_NAME" >>"$KR_WORK/bad"; fi
+  kr_files >>"$KR_WORK/files"
+  kr_sans_of "$KR_TEXT" >"$KR_WORK/sans.$KR_NAME"
+  kr_enddate "$KR_TEXT" >"$KR_WORK/ends.$KR_NAME"
+}
+
+# kr_files: every file of the row that may be written.
+kr_files() {
+  printf '%s\n%s\n' "$KR_PATH" "$KR_KEY"
+  [ "$KR_KIND" = pair ] || kr_named client-certificate <"$KR_PATH" 2>/dev/null
+}
+
+# kr_new_key OLD_TEXT: of the same kind and size as the old one.
+kr_new_key() {
+  case $1 in
+    *id-ecPublicKey*) openssl ecparam -genkey -noout -name "$(printf '%s\n' "$1" | sed -n 's/.*ASN1 OID: *//p' | head -n 1)" ;;
+    *) openssl genrsa "$(printf '%s\n' "$1" | sed -n 's/.*Public-Key: (\([0-9]*\) bit.*/\1/p' | head -n 1 | grep . || echo 2048)" ;;
+  esac 2>/dev/null
+}
+
+# kr_old_words TEXT MARK PAIRS: what stands below MARK, in the words of openssl's configuration.
+kr_old_words() {
+  printf '%s\n' "$1" | sed -n "/$2/{n;p;}" | tr ',' '\n' | sed 's/^ *//; s/ *$//' |
+    sed -e 's/^Digital Signature$/digitalSignature/' -e 's/^Key Encipherment$/keyEncipherment/' \
+      -e 's/^Data Encipherment$/dataEncipherment/' -e 's/^Key Agreement$/keyAgreement/' -e 's/^Non Repudiation$/nonRepudiation/' \
+      -e 's/^TLS Web Server Authentication$/serverAuth/' -e 's/^TLS Web Client Authentication$/clientAuth/' | tr '\n' ',' | sed 's/,$//'
+}
+
+kr_extensions() {
+  kr_usage=$(kr_old_words "$1" 'X509v3 Key Usage')
+  kr_extended=$(kr_old_words "$1" 'X509v3 Extended Key Usage')
+  kr_names=$(tr '\n' ',' <"$KR_WORK/sans.$KR_NAME" | sed 's/,$//')
+  printf '[req]\ndistinguished_name=dn\n[dn]\n[ext]\nbasicConstraints=critical,CA:FALSE\nauthorityKeyIdentifier=keyid\n'
+  printf 'keyUsage=critical,%s\n' "${kr_usage:-digitalSignature,keyEncipherment}"
+  printf 'extendedKeyUsage=%s\n' "${kr_extended:-${KR_USAGES:-clientAuth}}"
+  kr_names=${kr_names:-$KR_SANS}
+  [ -z "$kr_names" ] || printf 'subjectAltName=%s\n' "$kr_names"
+}
+
+# kr_sign: new key and certificate of the row into $KR_WORK/new.key and new.crt.
+kr_sign() {
+  rm -f "$KR_WORK/new.key" "$KR_WORK/new.csr" "$KR_WORK/new.crt"
+  kr_old=$(kr_cert "$KR_KIND" "$KR_PATH" | openssl x509 -noout -text 2>/dev/null)
+  kr_new_key "$kr_old" >"$KR_WORK/new.key"
+  kr_extensions "$kr_old" >"$KR_WORK/ext"
+  if [ -n "$kr_old" ]; then
+    kr_cert "$KR_KIND" "$KR_PATH" | openssl x509 -x509toreq -signkey "$KR_WORK/new.key" -out "$KR_WORK/new.csr" 2>/dev/null
+  else
+    kr_subject=
+    for kr_o in $(echo "$KR_ORGS" | tr ',' ' '); do kr_subject=$kr_subject/O=$kr_o; done
+    openssl req -new -config "$KR_WORK/ext" -key "$KR_WORK/new.key" -subj "$kr_subject/CN=$KR_CN" -out "$KR_WORK/new.csr" 2>/dev/null
+  fi
+  openssl x509 -req -in "$KR_WORK/new.csr" -CA "$KR_CA" -CAkey "$KR_CAKEY" -set_serial "0x1$(openssl rand -hex 7)" \
+    -days "$KR_ARG_DAYS" -sha256 -extfile "$KR_WORK/ext" -extensions ext -out "$KR_WORK/new.crt" 2>"$KR_WORK/error" &&
+    [ -s "$KR_WORK/new.crt" ]
+}
+
+kr_mode() { stat -L -c %a "$1" 2>/dev/null | grep . || echo "$2"; }
+kr_owner() { stat -L -c %u:%g "$1" 2>/dev/null | grep . || echo 0:0; }
+
+kr_fresh_kubeconfig() {
+  printf 'apiVersion: v1\nclusters:\n- cluster:\n    certificate-authority-data: %s\n' "$(base64 <"$KR_CA" | tr -d '\n')"
+  printf '    server: %s\n  name: %s\n' "$KR_SERVER" "$KR_CLUSTER"
+  printf 'contexts:\n- context:\n    cluster: %s\n    user: %s\n  name: %s@%s\n' "$KR_CLUSTER" "$KR_CN" "$KR_CN" "$KR_CLUSTER"
+  printf 'current-context: %s@%s\nkind: Config\nusers:\n- name: %s\n  user:\n' "$KR_CN" "$KR_CLUSTER" "$KR_CN"
+  printf '    client-certificate-data: \n    client-key-data: \n'
+}
+
+kr_place() {
+  if [ "$KR_KIND" = pair ]; then
+    kr_put "$KR_KEY" "$(kr_mode "$KR_KEY" 600)" "$(kr_owner "$KR_KEY")" <"$KR_WORK/new.key"
+    kr_put "$KR_PATH" "$(kr_mode "$KR_PATH" 644)" "$(kr_owner "$KR_PATH")" <"$KR_WORK/new.crt"
+    return
+  fi
+  if [ -n "$KR_CN" ]; then kr_fresh_kubeconfig; else cat "$KR_PATH"; fi |
+    kr_swap_identity "$KR_WORK/new.crt" "$KR_WORK/new.key" >"$KR_WORK/conf"
+  kr_put "$KR_PATH" "$(kr_mode "$KR_PATH" 600)" "$(kr_owner "$KR_PATH")" <"$KR_WORK/conf"
+}
+
+# kr_make: sign and place the row, when it is still no good.
+kr_make() {
+  kr_bad "$kr_seconds" || return 0
+  if ! kr_sign; then
+    echo "$KR_NAME: $(tail -n 1 "$KR_WORK/error" 2>/dev/null)" >>"$KR_WORK/failed"
+  elif [ "$KR_KIND" = kubeconfig ] && [ -z "$KR_CN" ] && ! grep -q 'client-certificate-data:' "$KR_PATH"; then
+    kr_put "$KR_KEY" 600 0:0 <"$KR_WORK/new.key"
+    kr_put "$(kr_named client-certificate <"$KR_PATH")" 600 0:0 <"$KR_WORK/new.crt"
+  else
+    kr_place
+  fi
+}
+
+# kr_rebuild: what tells nothing any more goes first: kubeadm stops at an empty kubeconfig.
+kr_rebuild() { [ -z "$KR_CN" ] || kr_make; }
+
+kr_kubeadm() {
+  [ -n "$KR_ARG_COMMAND" ] && kr_have kubeadm || return 0
+  for kr_n in $KR_ARG_NAMES; do
+    # shellcheck disable=SC2086 # the command is several words
+    kr_limit 60 $KR_ARG_COMMAND "$kr_n" >"$KR_WORK/kubeadm" 2>&1 </dev/null && continue
+    kr_note "$KR_ARG_COMMAND $kr_n failed ($(grep . "$KR_WORK/kubeadm" | tail -n 1)); openssl does the rest"
+    return 0
+  done
+}
+
+# kr_prove: every certificate fits, verifies, lives long and has all the names it had; else sign it once, and look again.
+kr_prove() {
+  kr_least=$((KR_ARG_DAYS > 301 ? 300 : KR_ARG_DAYS - 1))
+  kr_whole=$((kr_least * 86400))
+  grep -qxF "$KR_NAME" "$KR_WORK/bad" || kr_whole=$kr_seconds
+  if kr_bad "$kr_whole"; then
+    kr_make
+    kr_bad "$kr_whole" && echo "$KR_NAME $KR_WRONG" >>"$KR_WORK/wrong"
+  fi
+  kr_lost=$(kr_sans_of "$KR_TEXT" | grep -vxF -f - "$KR_WORK/sans.$KR_NAME" | tr '\n' ' ')
+  [ -z "$kr_lost" ] || echo "$KR_NAME lacks the name $kr_lost" >>"$KR_WORK/wrong"
+  kr_enddate "$KR_TEXT" >"$KR_WORK/now.$KR_NAME"
+}
+
+kr_back() {
+  for kr_b in $(kr_files); do
+    [ -f "${KR_WORK%/work}/files$kr_b" ] && cp -a "${KR_WORK%/work}/files$kr_b" "$kr_b"
+  done
+  return 0
+}
+
+kr_say() {
+  read -r kr_was <"$KR_WORK/ends.$KR_NAME" || kr_was=
+  read -r kr_now <"$KR_WORK/now.$KR_NAME" || kr_now=
+  [ "$kr_was" = "$kr_now" ] || kr_did "$KR_NAME: valid until $kr_now (was: ${kr_was:-unreadable})"
+}
+
+kr_renew() {
+  kr_have openssl || kr_refuse no_openssl "there is no openssl on this node, so nothing that is renewed could be proven"
+  kr_clock
+  kr_workplace
+  printf '%s\n' "$KR_ARG_ROWS" >"$KR_WORK/rows" || kr_refuse no_room "no room in $KR_WORK"
+  : >"$KR_WORK/bad"
+  kr_rows kr_look
+  [ -s "$KR_WORK/bad" ] || return 0
+  # shellcheck disable=SC2046 # a list of paths
+  kr_backup $(sort -u "$KR_WORK/files")
+  kr_rows kr_rebuild
+  kr_kubeadm
+  kr_rows kr_prove
+  if [ -s "$KR_WORK/wrong" ]; then
+    kr_rows kr_back
+    kr_why="$(tr '\n' ';' <"$KR_WORK/wrong") $(cat "$KR_WORK/failed" 2>/dev/null)"
+    kr_fail "not all new certificates were good, so the old ones were put back: $kr_why"
+  fi
+  kr_rows kr_say
+}
+
+kr_renew </dev/null
