@@ -7,11 +7,16 @@ from collections.abc import Callable
 from typing import Any
 
 from ansible.errors import AnsibleError
-
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils import etcd_decide as decide
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils import etcd_gateway as gateway
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils.etcd_gateway import Member
-from ansible_collections.kuberevive.cluster.plugins.plugin_utils.etcd_step import CANARY, EtcdStep, PartFailed, key, wait
+from ansible_collections.kuberevive.cluster.plugins.plugin_utils.etcd_step import (
+    CANARY,
+    EtcdStep,
+    PartFailed,
+    key,
+    wait,
+)
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils.etcd_view import entry_of
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils.step_base import StepRefused
 
@@ -75,7 +80,8 @@ class ActionModule(EtcdStep):
         alarms = self.ask_peer(args, "/v3/maintenance/alarm", '{"action":"GET"}', 10)
         corrupt = [str(a.get("memberID")) for a in alarms.data.get("alarms") or () if a.get("alarm") == "CORRUPT"]
         if corrupt:
-            raise StepRefused("corrupt", f"etcd itself reports corrupt data on member {', '.join(corrupt)}: which copy is right is for a person to say")
+            which = f"etcd itself reports corrupt data on member {', '.join(corrupt)}"
+            raise StepRefused("corrupt", f"{which}: which copy is right is for a person to say")
         return "" if alarms.ok or alarms.http == 404 else f"its alarms cannot be read: {alarms.error or alarms.http}"
 
     def _snapshot(self, args: dict[str, Any]) -> dict[str, Any]:
@@ -123,7 +129,9 @@ class ActionModule(EtcdStep):
 
         why = wait(60, attempt)
         if why:
-            raise PartFailed(f"waited 60 s for etcd to take the new member: {why}; run again, nothing has to be undone first")
+            raise PartFailed(
+                f"waited 60 s for etcd to take the new member: {why}; run again, nothing has to be undone first"
+            )
         return f"added {args['name']} to etcd's list as a learner"
 
     def _promote(self, args: dict[str, Any]) -> dict[str, Any]:
@@ -135,7 +143,10 @@ class ActionModule(EtcdStep):
         member = entry.id
         why = wait(120, lambda: self._promoted(args, member))
         if why:
-            return {"failed": True, "msg": f"waited 120 s for the new member {member} to be in sync with the leader: {why}"}
+            return {
+                "failed": True,
+                "msg": f"waited 120 s for the new member {member} to be in sync with the leader: {why}",
+            }
         return _did(True, f"{args['name']} is in sync and has its vote")
 
     def _promoted(self, args: dict[str, Any], member: str) -> str:
@@ -181,7 +192,9 @@ class ActionModule(EtcdStep):
         hashes = self.ask(args, spoken, "/v3/maintenance/hashkv", body, 20)
         if any(answer.http == 404 for answer in hashes):  # 3.4 has no such question in its gateway
             return "" if max(s.revision for s in told) - lowest < 1000 else "their revisions are far apart"
-        found = {(str(a.data.get("hash")), str(a.data.get("compact_revision"))) if a.ok else ("?", a.error) for a in hashes}
+        found = {
+            (str(a.data.get("hash")), str(a.data.get("compact_revision"))) if a.ok else ("?", a.error) for a in hashes
+        }
         return "" if len(found) == 1 else f"their data at revision {lowest} differs: {sorted(found)}"
 
     def _silent_is_new(self, args: dict[str, Any], listed: tuple[Member, ...], states: list[Any]) -> bool:

@@ -8,7 +8,8 @@ module: etcd_hold
 short_description: Keep an etcd member from being started before it is replaced
 version_added: 0.1.0
 description:
-  - Stops the kubelet if it runs, moves the manifests of etcd and of the API server out of the manifests directory into C(kuberevive-held) beside it, ends both processes, and lets a kubelet that ran run again.
+  - Stops the kubelet if it runs, moves the manifests of etcd and of the API server out of the manifests directory into
+    C(kuberevive-held) beside it, ends both processes, and lets a kubelet that ran run again.
   - An emptied first member would else start as a new, empty cluster; a half-dead API server would keep the kubelet from starting etcd.
 extends_documentation_fragment:
   - kuberevive.cluster.step

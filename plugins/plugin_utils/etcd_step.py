@@ -37,9 +37,13 @@ class EtcdStep(StepBase):
         batch = list(task_vars.get("ansible_play_batch") or [])
         if len(batch) > 1:
             named = ", ".join(str(h) for h in batch)
-            raise StepRefused("serial", f"this play works on {named} at once; etcd members are changed one at a time (serial: 1)")
+            raise StepRefused(
+                "serial", f"this play works on {named} at once; etcd members are changed one at a time (serial: 1)"
+            )
 
-    def ask(self, args: dict[str, Any], urls: Sequence[str], path: str, body: str = "{}", limit: int = 6) -> list[Reply]:
+    def ask(
+        self, args: dict[str, Any], urls: Sequence[str], path: str, body: str = "{}", limit: int = 6
+    ) -> list[Reply]:
         """The same question to each client URL, one after the other, from this task's node."""
         wanted = ("peer_ca", "peer_cert", "peer_key")
         values = {name: args[name] for name in wanted}

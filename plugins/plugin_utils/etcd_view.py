@@ -16,7 +16,17 @@ from ansible_collections.kuberevive.cluster.plugins.plugin_utils._facts.etcd imp
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils.etcd_gateway import Member
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils.model import Cluster, Node
 
-__all__ = ["Condition", "Quorum", "condition", "entry_of", "hosts_of", "is_first", "quorum", "reference", "stale_entries"]
+__all__ = [
+    "Condition",
+    "Quorum",
+    "condition",
+    "entry_of",
+    "hosts_of",
+    "is_first",
+    "quorum",
+    "reference",
+    "stale_entries",
+]
 
 # good: data that can start. empty: no data at all. unusable: data that etcd can't or mustn't start from.
 # removed: the cluster has struck it off. decoy: runs as a new, empty cluster. unknown: nobody could look. none: no etcd here.
@@ -145,11 +155,11 @@ def _by_log(node: Node, facts: EtcdFacts, cluster: Cluster) -> Condition:
 
 def _by_list(node: Node, facts: EtcdFacts, cluster: Cluster) -> Condition:
     peer = reference(cluster, without=node.name)
+    listed = peer.etcd.members if peer is not None and peer.etcd is not None else ()
     # A list of one proves nothing: an emptied first master answers so about all the others.
-    if peer is not None and peer.etcd is not None and facts.peer_urls and len(peer.etcd.members) > 1:
-        if entry_of(facts.peer_urls, peer.etcd.members) is None:
-            line = f"the member list of {peer.name} has no entry for {', '.join(facts.peer_urls)}"
-            return Condition(node, "removed", (line,))
+    if peer is not None and facts.peer_urls and len(listed) > 1 and entry_of(facts.peer_urls, listed) is None:
+        line = f"the member list of {peer.name} has no entry for {', '.join(facts.peer_urls)}"
+        return Condition(node, "removed", (line,))
     return Condition(node, "good", (f"{facts.wal_files} WAL files, {_used(facts)} of the database in use",))
 
 
@@ -184,7 +194,13 @@ def reference(cluster: Cluster, without: str = "") -> Node | None:
     best: tuple[tuple[int, int], Node] | None = None
     for node in cluster.masters:
         facts = node.etcd
-        if node.name == without or not node.reachable or facts is None or facts.status is None or not facts.linearizable:
+        if (
+            node.name == without
+            or not node.reachable
+            or facts is None
+            or facts.status is None
+            or not facts.linearizable
+        ):
             continue
         if _alone(node, cluster):
             continue

@@ -39,10 +39,16 @@ def manifest_broken(node: Node, cluster: Cluster) -> Verdict:
         return Found("critical", summary, (f"masters that have one: {', '.join(others)}",))
     path = facts.manifest.path
     if not facts.manifest.usable:
-        return Found("critical", f"{path} is {facts.manifest.state}, so etcd cannot be started", (f"{path}: {facts.manifest.size} bytes",))
+        return Found(
+            "critical",
+            f"{path} is {facts.manifest.state}, so etcd cannot be started",
+            (f"{path}: {facts.manifest.size} bytes",),
+        )
     if not facts.parses:
         return Found("critical", f"{path} is no Pod that can be read, so etcd cannot be started", (path,))
-    missing = [flag for flag, value in (("--name", facts.name), ("--initial-cluster", facts.initial_cluster)) if not value]
+    missing = [
+        flag for flag, value in (("--name", facts.name), ("--initial-cluster", facts.initial_cluster)) if not value
+    ]
     if missing:
         return Found("warning", f"{path} lacks {' and '.join(missing)}", (path,))
     return Ok()
@@ -61,7 +67,9 @@ def member_data(node: Node, cluster: Cluster) -> Verdict:
         return Ok()
     first = view.is_first(facts)
     if seen.state == "decoy":
-        return _found("etcd.data_dir_empty", f"etcd on {node.name} runs as a new, empty cluster beside the real one", seen, first)
+        return _found(
+            "etcd.data_dir_empty", f"etcd on {node.name} runs as a new, empty cluster beside the real one", seen, first
+        )
     if seen.state == "removed":
         return _found("etcd.member_removed", f"the cluster has removed {node.name}'s etcd member", seen, first)
     if seen.state == "unusable":
@@ -74,7 +82,9 @@ def member_data(node: Node, cluster: Cluster) -> Verdict:
 
 def _found(code: str, summary: str, seen: view.Condition, first: bool) -> Found:
     facts = _facts(seen.node)
-    manifest = (f"--initial-cluster={','.join(facts.initial_cluster)} --initial-cluster-state={facts.initial_state or '(absent)'}",)
+    manifest = (
+        f"--initial-cluster={','.join(facts.initial_cluster)} --initial-cluster-state={facts.initial_state or '(absent)'}",
+    )
     # Nothing that anybody wrote can get lost with an empty directory, nor with a member the cluster has struck off.
     consent = "" if seen.disposable or seen.state == "removed" else code
     refs = {"etcd.data_dir_empty": ("T1", "E01", "H04"), "etcd.member_removed": ("E10",)}.get(code, ("E02",))
@@ -141,10 +151,14 @@ def quorum_lost(node: Node, cluster: Cluster) -> Verdict:
     if node.name != _speaker(cluster):
         return NotApplicable("told by another master")
     if not count.gone:
-        return CouldNotTell(f"{len(count.good)} of {count.voters} members are known to be good, {', '.join(count.unknown)} unknown")
+        return CouldNotTell(
+            f"{len(count.good)} of {count.voters} members are known to be good, {', '.join(count.unknown)} unknown"
+        )
     summary = f"{len(count.good)} of {count.voters} etcd members can come back; {count.needed} are needed for a quorum"
     evidence = tuple(_survivor(cluster.node(n)) for n in count.good)
-    evidence += tuple(f"{n}: {'; '.join(view.condition(cluster.node(n), cluster).evidence)}" for n in (*count.gone, *count.unknown))
+    evidence += tuple(
+        f"{n}: {'; '.join(view.condition(cluster.node(n), cluster).evidence)}" for n in (*count.gone, *count.unknown)
+    )
     return Found("critical", summary, evidence, repair="etcd_quorum_restore", refs=("E12",))
 
 
@@ -169,7 +183,9 @@ def members_disagree(node: Node, cluster: Cluster) -> Verdict:
     facts = _facts(node)
     if facts.status is None:
         return NotApplicable("this member does not answer")
-    answers = {n.name: n.etcd for n in cluster.masters if n.reachable and n.etcd is not None and n.etcd.status is not None}
+    answers = {
+        n.name: n.etcd for n in cluster.masters if n.reachable and n.etcd is not None and n.etcd.status is not None
+    }
     ids = {name: other.status.cluster_id for name, other in answers.items() if other.status is not None}
     if len(set(ids.values())) <= 1:
         return Ok()

@@ -79,7 +79,9 @@ def _plan_replace(node: Node, cluster: Cluster, findings: tuple[Finding, ...]) -
     facts = _facts(node)
     mount = _unmounted(node, facts.data_dir)
     if mount:
-        return Refused(f"{mount} stands in /etc/fstab and is not mounted, so etcd's data may well be there: mount it first")
+        return Refused(
+            f"{mount} stands in /etc/fstab and is not mounted, so etcd's data may well be there: mount it first"
+        )
     if not facts.parses or not facts.data_dir or not facts.peer_urls or not facts.name:
         return Refused("its manifest does not name the member, its data directory and its peer URL")
     if facts.data_unreadable:
@@ -111,7 +113,9 @@ def _plan_hold(node: Node, cluster: Cluster, findings: tuple[Finding, ...]) -> P
             return Refused(f"the member would not be replaced: {ahead.reason}")
         if _needs_consent(node, cluster):
             return Refused("the member would not be replaced without consent")
-    return Planned(f"put aside the etcd and apiserver manifests of {node.name} until its member is replaced", _own(facts))
+    return Planned(
+        f"put aside the etcd and apiserver manifests of {node.name} until its member is replaced", _own(facts)
+    )
 
 
 def _needs_consent(node: Node, cluster: Cluster) -> bool:
@@ -148,7 +152,9 @@ def _released(node: Node, args: Mapping[str, Any]) -> Node:
     facts = _facts(node)
     manifest = replace(facts.manifest, path=str(args["manifest"])) if facts.manifest else None
     home = str(args.get("apiserver_manifest", ""))
-    return replace(node, etcd=replace(facts, manifest=manifest, manifest_held="", apiserver_held="", apiserver_manifest=home))
+    return replace(
+        node, etcd=replace(facts, manifest=manifest, manifest_held="", apiserver_held="", apiserver_manifest=home)
+    )
 
 
 def _replaced(node: Node, args: Mapping[str, Any]) -> Node:
