@@ -66,6 +66,7 @@ class Cert:
     owner: str = ""
     content_sha256: str = ""  # kubeconfig: of the embedded client certificate (DER), same as sha256
     cluster_name: str = ""  # kubeconfig: the cluster of its current context
+    mtime: int = 0  # of the file, epoch seconds
     from_authority: bool | None = None  # kubeconfig: whether this cluster's CA signed it; None: no CA to try
 
     def expired(self, now: datetime) -> bool:
@@ -110,7 +111,7 @@ def cert_of_pem(name: str, kind: str, file: FileFact, key_path: str = "", author
     """A Cert from a file of certificates; its own certificate is the first one in it."""
     found = load_pems(file.content) if file.usable else ()
     state = "ok" if found else ("unparsable" if file.usable else file.state)
-    bare = Cert(name, file.path, kind, state, key_path, owner=file.owner)
+    bare = Cert(name, file.path, kind, state, key_path, owner=file.owner, mtime=file.mtime)
     return replace(described(bare, found[0]), signed_by=signer(found[0], authorities)) if found else bare
 
 
@@ -124,7 +125,7 @@ def cert_of_kubeconfig(
     wanted_user: str = "",
 ) -> Cert:
     """A Cert from a kubeconfig's current (or wanted) user; files: where a certificate lies that is not embedded."""
-    bare = Cert(name, file.path, kind, file.state, file.path, owner=file.owner)
+    bare = Cert(name, file.path, kind, file.state, file.path, owner=file.owner, mtime=file.mtime)
     if not file.usable:
         return bare
     config = _kubeconfig(file.content)

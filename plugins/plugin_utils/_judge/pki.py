@@ -26,6 +26,8 @@ from ansible_collections.kuberevive.cluster.plugins.plugin_utils._judge.pki_need
 )
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils.model import Cluster, Node
 
+_RELOADS = 60.0  # seconds after which a process has taken up a new file, if it ever does
+
 
 def _unless_seen(node: Node, certs: Sequence[Cert]) -> Verdict:
     """What to say when nothing was found: ok only when everything was looked at."""
@@ -201,6 +203,9 @@ def served_cert_stale(node: Node, cluster: Cluster) -> Verdict:
     if not stale:
         return _unless_seen(node, facts.certs)
     over = any(s.not_after is not None and s.not_after <= cluster.now for s, _ in stale)
+    # etcd takes a new file at the next handshake, kube-apiserver within half a minute.
+    late = cluster.now.timestamp() - _RELOADS
+    waited = any(s.component == "kube-apiserver" and c.mtime < late for s, c in stale)
     components = ", ".join(dict.fromkeys(s.component for s, _ in stale))
     return Found(
         "critical" if over else "warning",
@@ -210,6 +215,7 @@ def served_cert_stale(node: Node, cluster: Cluster) -> Verdict:
             f"{age(c.not_after, cluster.now)}"
             for s, c in stale
         ),
+        repair="static_pod_restart" if waited else "",
         refs=("P03",),
-        settling=True,  # etcd takes the file at the next handshake, kube-apiserver within half a minute
+        settling=not waited,
     )

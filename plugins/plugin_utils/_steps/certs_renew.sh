@@ -20,7 +20,7 @@ kr_bad() {
 
 kr_clock() {
   kr_off=$(($(date +%s) - KR_ARG_NOW))
-  [ "$kr_off" -ge -30 ] && [ "$kr_off" -le 30 ] ||
+  [ "$kr_off" -ge "-$KR_ARG_SKEW" ] && [ "$kr_off" -le "$KR_ARG_SKEW" ] ||
     kr_refuse clock "this node's clock differs by $kr_off s, and what is signed now would be wrong for as long: set the clock first"
 }
 

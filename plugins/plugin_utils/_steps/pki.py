@@ -23,7 +23,6 @@ from ansible_collections.kuberevive.cluster.plugins.plugin_utils._steps import P
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils._steps.pki_template import template
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils.model import Cluster, Finding, Node
 
-_SKEW = 30.0  # seconds a node's clock may differ from the controller's before anything is signed by it
 _LIFE = timedelta(days=365)
 _FEW = 3  # up to so many are renewed by name, so that nothing else changes
 _STANDARD = {
@@ -39,7 +38,8 @@ _STANDARD = {
 
 def _plan_renew(node: Node, cluster: Cluster, findings: tuple[Finding, ...]) -> Planned | Refused:
     facts, now = facts_of(node), cluster.now
-    if node.clock_skew is not None and abs(node.clock_skew) > _SKEW:
+    limit = float(cluster.settings.get("kuberevive_max_clock_skew") or 30)
+    if node.clock_skew is not None and abs(node.clock_skew) > limit:
         return Refused(
             f"the clock of {node.name} differs by {node.clock_skew:.0f} s: certificates signed now would be wrong for "
             "as long; set the clock first"
@@ -64,6 +64,7 @@ def _plan_renew(node: Node, cluster: Cluster, findings: tuple[Finding, ...]) -> 
         "command": command,
         "names": ["all"] if whole else [c.name for c in doable if c.state == "ok" or c.kind == "kubeconfig"],
         "within": within.days,
+        "skew": int(limit),
         "days": max(1, (ends - now).days),
         "not_after": ends.isoformat(),
         "all": [c.name for c in chosen],
