@@ -90,7 +90,8 @@ def _plan_replace(node: Node, cluster: Cluster, findings: tuple[Finding, ...]) -
     others = tuple(name for name in count.good if name != node.name)
     if count.voters <= 1 and not others:
         return Refused("it is the only member, so there is nothing to take its data from but a snapshot: restore one")
-    if len(others) < count.needed:
+    # Who could not be looked at may well vote: where one reads with a quorum, the gate asks every voter itself.
+    if len(others) < count.needed and view.reference(cluster, without=node.name) is None:
         known = f"{len(others)} good of {count.voters} ({', '.join(others) or 'none'})"
         return Refused(f"the other members are no quorum: {known}, {count.needed} are needed")
     peer = _peer(node, cluster)
