@@ -1,0 +1,143 @@
+"""The cluster at the end, asked without the product: is it whole, does it work, is everything still there?"""
+
+from __future__ import annotations
+
+import json
+import time
+from datetime import datetime
+
+import pytest
+from scenarios.nodes import ask, node_address
+from scenarios.runs import lab
+from scenarios.story import Story
+
+pytestmark = pytest.mark.only.with_args(lambda story: story.ends != "refused")
+_ADMIN = "kubectl --kubeconfig /etc/kubernetes/admin.conf --request-timeout=15s"
+_SERVED = "echo | openssl s_client -connect {address} 2>/dev/null | openssl x509 -noout -fingerprint -sha256"
+_ON_DISK = "openssl x509 -noout -fingerprint -sha256 -in {path}"
+_ETCD = """
+pki=/etc/kubernetes/pki/etcd
+ask() { curl -s -m 10 --cacert $pki/ca.crt --cert $pki/server.crt --key $pki/server.key -d "$2" "https://127.0.0.1:2379/v3/$1"; }
+"""
+
+
+def _masters(story: Story) -> list[str]:
+    return [name for name in story.masters if name in story.on]
+
+
+def _leases(story: Story) -> dict[str, float]:
+    master = _masters(story)[0]
+    items = json.loads(ask(story, master, f"{_ADMIN} get leases -A -o json"))["items"]
+    return {
+        f"{item['metadata']['namespace']}/{item['metadata']['name']}": datetime.fromisoformat(
+            item["spec"]["renewTime"].replace("Z", "+00:00")
+        ).timestamp()
+        for item in items
+        if item["spec"].get("renewTime")
+    }
+
+
+def test_every_apiserver_is_ready_at_its_own_address(story: Story) -> None:
+    for name in _masters(story):
+        url = f"https://{node_address(story, name)}:6443"
+        assert ask(story, name, f"{_ADMIN} --server {url} get --raw /readyz").strip() == "ok", name
+
+
+def test_canary_through_every_apiserver(story: Story) -> None:
+    for name in _masters(story):
+        kubectl = f"{_ADMIN} --server https://{node_address(story, name)}:6443 -n default"
+        ask(story, name, f"{kubectl} create configmap after-{name} --from-literal=word={name}-{story.name}")
+        for other in _masters(story):
+            reader = f"{_ADMIN} --server https://{node_address(story, other)}:6443 -n default"
+            said = ask(story, other, f"{reader} get configmap after-{name} -o jsonpath='{{.data.word}}'")
+            assert said == f"{name}-{story.name}"
+        ask(story, name, f"{kubectl} delete configmap after-{name}")
+
+
+def test_every_lease_moves(story: Story) -> None:
+    wanted = {f"kube-node-lease/{name}" for name in story.on}
+    wanted |= {"kube-system/kube-controller-manager", "kube-system/kube-scheduler"}
+    before = _leases(story)
+    deadline = time.monotonic() + 45
+    still: set[str] = wanted
+    while still and time.monotonic() < deadline:
+        time.sleep(2)
+        now = _leases(story)
+        still = {name for name in wanted if now.get(name, 0) <= before.get(name, 0)}
+    assert still == set()
+
+
+def test_every_node_is_ready(story: Story) -> None:
+    columns = '{range .items[*]}{.metadata.name}={.status.conditions[?(@.type=="Ready")].status} {end}'
+    said = ask(story, _masters(story)[0], f"{_ADMIN} get nodes -o jsonpath='{columns}'").split()
+    assert {f"{name}=True" for name in story.on} <= set(said)
+    assert len(said) == len(story.nodes)
+
+
+def test_etcd_has_its_voters(story: Story) -> None:
+    for name in _masters(story):
+        members = json.loads(ask(story, name, f"{_ETCD} ask cluster/member/list '{{}}'"))["members"]
+        assert sorted(m.get("name", "") for m in members) == list(story.masters), name
+        assert not [m for m in members if m.get("isLearner")]
+        # A linearizable read, which only a member with a quorum answers.
+        assert "header" in ask(story, name, f'{_ETCD} ask kv/range \'{{"key":"AA==","range_end":"AA==","limit":"1"}}\'')
+
+
+def test_one_etcd_cluster_with_one_history(story: Story) -> None:
+    clusters, revisions = set(), []
+    for name in _masters(story):
+        header = json.loads(ask(story, name, f"{_ETCD} ask maintenance/status '{{}}'"))["header"]
+        clusters.add(header["cluster_id"])
+        revisions.append(int(header["revision"]))
+    assert len(clusters) == 1
+    assert max(revisions) - min(revisions) < 500
+
+
+def test_the_certificates_served_are_those_on_disk(story: Story) -> None:
+    pki = "/etc/kubernetes/pki"
+    for name in _masters(story):
+        address = node_address(story, name)
+        for port, path in ((6443, f"{pki}/apiserver.crt"), (2379, f"{pki}/etcd/server.crt")):
+            served = ask(story, name, _SERVED.format(address=f"{address}:{port}"))
+            assert served == ask(story, name, _ON_DISK.format(path=path)), (name, port)
+
+
+def test_no_certificate_is_near_its_end(story: Story) -> None:
+    script = (
+        "for f in /etc/kubernetes/pki/*.crt /etc/kubernetes/pki/etcd/*.crt /var/lib/kubelet/pki/kubelet-client-current.pem; do"
+        " [ ! -e $f ] || openssl x509 -noout -checkend 2592000 -in $f >/dev/null || echo $f; done"
+    )
+    for name in story.on:
+        assert ask(story, name, script) == "", name
+
+
+def test_no_worker_has_more_than_its_own_credential(story: Story) -> None:
+    for name in story.on:
+        subject = ask(story, name, "openssl x509 -noout -subject -in /var/lib/kubelet/pki/kubelet-client-current.pem")
+        assert f"CN = system:node:{name}" in subject, subject
+        assert "O = system:nodes" in subject, subject
+
+
+@pytest.mark.only.with_args(lambda story: "m1" in story.on)
+def test_roots_own_kubectl_works(story: Story) -> None:
+    assert ask(story, "m1", "kubectl --request-timeout=15s get nodes -o name").split() == [
+        f"node/{name}" for name in story.nodes
+    ]
+
+
+def test_every_object_is_still_there_and_the_same(story: Story) -> None:
+    before = json.loads((story.out / "data.json").read_text(encoding="utf-8"))
+    after = json.loads(lab("snapshot-data", "--name", story.name))
+    assert len(before) >= 8
+    assert {key: after.get(key) for key in before} == before
+
+
+def test_backups_are_roots_alone(story: Story) -> None:
+    script = "[ ! -e /var/lib/kuberevive ] || find /var/lib/kuberevive -maxdepth 1 -perm /077"
+    assert {name: ask(story, name, script) for name in story.on} == dict.fromkeys(story.on, "")
+
+
+@pytest.mark.only.with_args(lambda story: story.prove)
+def test_what_the_scenario_itself_proves(story: Story) -> None:
+    for name, script in story.prove:
+        ask(story, name, script)

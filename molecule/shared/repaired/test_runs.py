@@ -1,0 +1,64 @@
+"""What the repair said: the steps it was to take, nothing left, nothing the second time, nothing secret."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from scenarios.nodes import digest, key_material
+from scenarios.story import Story
+
+
+def _report(story: Story, run: str) -> dict[str, list[dict[str, str]]]:
+    report: dict[str, list[dict[str, str]]] = json.loads((story.out / run / "report.json").read_text(encoding="utf-8"))
+    return report
+
+
+def test_the_steps_are_those_that_were_predicted(story: Story) -> None:
+    done = _report(story, "converge-1")["done"]
+    assert {(s["kind"], s["host"]) for s in done} == story.steps
+    assert [s for s in done if s["state"] not in ("done", "refused")] == []
+
+
+def test_the_second_run_had_nothing_to_do(story: Story) -> None:
+    done = _report(story, "converge-2")["done"]
+    assert [s for s in done if s["state"] != "refused"] == []
+
+
+@pytest.mark.only.with_args(lambda story: story.ends == "healthy")
+def test_nothing_is_left(story: Story) -> None:
+    assert _report(story, "converge-2")["findings"] == []
+    assert _report(story, "converge-2")["could_not_tell"] == []
+
+
+@pytest.mark.only.with_args(lambda story: story.off)
+def test_the_report_names_the_node_that_was_not_reached(story: Story) -> None:
+    missing = {f["host"] for f in _report(story, "converge-1")["findings"] if f["code"] == "host.unreachable"}
+    assert missing == set(story.off)
+
+
+@pytest.mark.only.with_args(lambda story: story.refuses)
+def test_the_refusal_says_why(story: Story) -> None:
+    refused = _report(story, "converge-1")["refused"]
+    for code, words in story.refuses.items():
+        reasons = [r["reason"] for r in refused if code in r["codes"]]
+        assert any(words in reason for reason in reasons), (code, reasons)
+
+
+@pytest.mark.only.with_args(lambda story: story.ends == "refused")
+def test_refused_means_nothing_changed(story: Story) -> None:
+    broken = json.loads((story.out / "broken.json").read_text(encoding="utf-8"))
+    now = digest(story)
+    for name in story.on:
+        assert now[name] == broken[name], name
+
+
+@pytest.mark.only.with_args(lambda story: story.debug)
+def test_no_key_in_anything_the_runs_wrote(story: Story) -> None:
+    keys = set((story.out / "keys.txt").read_text(encoding="utf-8").split()) | key_material(story)
+    assert len(keys) > 100
+    for path in story.out.rglob("*"):
+        if path.name in ("output.txt", "report.json"):
+            text = path.read_text(encoding="utf-8")
+            assert [key[:12] for key in keys if key in text] == [], path
+            assert "PRIVATE KEY-----" not in text.replace("-----BEGIN.*PRIVATE KEY-----", ""), path

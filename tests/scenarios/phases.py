@@ -1,0 +1,75 @@
+"""Molecule's phases for the lab: python -m scenarios.phases create|prepare|converge|destroy, in a scenario's environment."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+import time
+
+from scenarios.nodes import digest, journals, key_material
+from scenarios.runs import Run, lab, play
+from scenarios.story import Story, of_this_process
+
+__all__ = ["converge", "create", "destroy", "expected_rc", "main", "prepare"]
+
+
+def create(story: Story) -> None:
+    """A fresh cluster, and what must be the same at the end."""
+    shutil.rmtree(story.out, ignore_errors=True)
+    story.out.mkdir(parents=True)
+    lab("up", "--profile", story.profile, "--name", story.name, timeout=3600)
+    story.inventory.write_text(lab("inventory", "--name", story.name, "--user", story.user), encoding="utf-8")
+    (story.out / "data.json").write_text(lab("snapshot-data", "--name", story.name), encoding="utf-8")
+
+
+def prepare(story: Story) -> None:
+    """Break it, and note the state the operator finds."""
+    for fault in story.breaks:
+        on = ["--on", *fault["on"]] if "on" in fault else []
+        lab("break", "--name", story.name, fault["fault"], *on)
+    if story.off:
+        lab("cut", "--name", story.name, *story.off)
+    if story.breaks or story.off:
+        time.sleep(story.settle)
+    (story.out / "broken.json").write_text(json.dumps(digest(story)), encoding="utf-8")
+    if story.debug:
+        (story.out / "keys.txt").write_text("\n".join(sorted(key_material(story))), encoding="utf-8")
+
+
+def expected_rc(story: Story) -> int:
+    """The exit code is the end state's."""
+    return 0 if story.ends == "healthy" else 2
+
+
+def converge(story: Story) -> bool:
+    """The operator's run; true when it changed something. Anything unexpected ends the phase with all a reader needs."""
+    number = len(list(story.out.glob("converge-*"))) + 1
+    run = play(story, story.playbook, f"converge-{number}", debug=story.debug and number == 1)
+    print(_tail(run))
+    if run.rc != expected_rc(story):
+        print(journals(story))
+        raise SystemExit(f"scenario {story.name}: {story.playbook} ended with rc {run.rc}, not {expected_rc(story)}")
+    return run.changed > 0
+
+
+def destroy(story: Story) -> None:
+    """Nothing stays; what the runs said stays in tests/output."""
+    lab("down", "--name", story.name)
+
+
+def _tail(run: Run) -> str:
+    """Debug switches make tens of thousands of lines: the file has them."""
+    lines = run.text.splitlines()
+    return "\n".join(lines) if len(lines) < 400 else "\n".join([f"… {len(lines)} lines in {run.log}", *lines[-150:]])
+
+
+def main(words: list[str]) -> None:
+    """One phase of the scenario that Molecule's environment names."""
+    phase = {"create": create, "prepare": prepare, "converge": converge, "destroy": destroy}[words[0]]
+    if phase(of_this_process()):
+        print("THE RUN CHANGED SOMETHING")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,102 @@
+"""One scenario's own file, molecule/<name>/scenario.yml: what is broken, what must be found, done and true at the end."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+__all__ = ["ENDS", "ROOT", "Story", "all_stories", "of_this_process", "read_story"]
+
+ROOT = Path(__file__).resolve().parents[2]
+ENDS = ("healthy", "refused", "partly")  # all repaired | nothing changed | what can be reached is repaired
+
+
+@dataclass(frozen=True)
+class Story:
+    """What one scenario says. Pairs are (finding code or step kind, host)."""
+
+    name: str
+    says: str
+    profile: str
+    user: str = "root"  # whom the operator logs in as: root, ops or opspw
+    breaks: tuple[dict[str, Any], ...] = ()
+    off: tuple[str, ...] = ()  # nodes that lose their power at the end and stay off
+    settle: int = 15  # seconds the broken cluster gets before it is looked at
+    playbook: str = "recover-power-loss"
+    allow: tuple[str, ...] = ()
+    finds: frozenset[tuple[str, str]] = frozenset()  # root causes: exactly these
+    follows: tuple[str, ...] = ()  # patterns of codes that may be there too, each explained by a cause
+    steps: frozenset[tuple[str, str]] = frozenset()
+    refuses: dict[str, str] = field(default_factory=dict)  # finding code -> words of the reason
+    ends: str = "healthy"
+    prove: tuple[tuple[str, str], ...] = ()  # (host, sh that must succeed at the end)
+    apart: str = ""  # scenarios with the same word here never run side by side
+    debug: bool = False  # the repair runs with every switch that makes Ansible talkative
+    logins: bool = False  # wrong logins are tried as well
+    must_fail: bool = False  # a scenario that claims something untrue
+
+    @property
+    def nodes(self) -> tuple[str, ...]:
+        """The lab's machines."""
+        return ("m1", "m2", "m3", "w1")
+
+    @property
+    def masters(self) -> tuple[str, ...]:
+        """Its control plane."""
+        return tuple(n for n in self.nodes if n.startswith("m"))
+
+    @property
+    def on(self) -> tuple[str, ...]:
+        """The machines that can be reached."""
+        return tuple(n for n in self.nodes if n not in self.off)
+
+    @property
+    def out(self) -> Path:
+        """Everything the scenario leaves for a reader."""
+        return ROOT / "tests" / "output" / self.name
+
+    @property
+    def inventory(self) -> Path:
+        """The lab as the operator's inventory."""
+        return self.out / "inventory.yml"
+
+    @property
+    def codes(self) -> frozenset[str]:
+        """The codes of the root causes."""
+        return frozenset(code for code, _ in self.finds)
+
+    def may_follow(self, code: str) -> bool:
+        """Whether a finding of this code may be there as a consequence."""
+        return any(fnmatchcase(code, pattern) for pattern in self.follows)
+
+
+def read_story(path: Path) -> Story:
+    """The story in that file; a word it does not know is an error."""
+    raw: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
+    known = set(Story.__dataclass_fields__) - {"name"}
+    if unknown := set(raw) - known:
+        raise ValueError(f"{path}: unknown {', '.join(sorted(unknown))}; known: {', '.join(sorted(known))}")
+    for pairs in ("finds", "steps"):
+        raw[pairs] = frozenset((word, host) for word, hosts in raw.get(pairs, {}).items() for host in hosts)
+    for words in ("breaks", "off", "allow", "follows"):
+        raw[words] = tuple(raw.get(words, ()))
+    raw["prove"] = tuple((str(p["on"]), str(p["sh"])) for p in raw.get("prove", ()))
+    story = Story(name=path.parent.name, **raw)
+    if story.ends not in ENDS:
+        raise ValueError(f"{path}: ends is one of {', '.join(ENDS)}, not {story.ends!r}")
+    return story
+
+
+def all_stories() -> list[Story]:
+    """Every scenario of the repository."""
+    return [read_story(path) for path in sorted((ROOT / "molecule").glob("*/scenario.yml"))]
+
+
+def of_this_process() -> Story:
+    """The scenario Molecule runs just now."""
+    return read_story(ROOT / "molecule" / os.environ["MOLECULE_SCENARIO_NAME"] / "scenario.yml")
