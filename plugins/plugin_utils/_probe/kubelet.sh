@@ -49,9 +49,11 @@ kr_kubelet_credentials() {
 
 kr_kubelet_state() {
   kr_pid=
-  for kr_p in /proc/[0-9]*/cmdline; do
-    kr_w=$(tr '\000' '\n' <"$kr_p" 2>/dev/null | head -n 1)
-    [ "${kr_w##*/}" = kubelet ] && kr_pid=${kr_p#/proc/} && kr_pid=${kr_pid%/cmdline} && break
+  for kr_p in $(grep -lxF kubelet /proc/[0-9]*/comm 2>/dev/null); do
+    kr_pid=${kr_p#/proc/}
+    kr_pid=${kr_pid%/comm}
+    [ "$(readlink "/proc/$kr_pid/ns/net")" = "$(readlink /proc/self/ns/net)" ] && break
+    kr_pid=
   done
   kr_val pid "$kr_pid"
   kr_have systemctl && kr_out unit kr_limit 3 systemctl show -p LoadState,ActiveState,SubState,UnitFileState,NRestarts kubelet.service

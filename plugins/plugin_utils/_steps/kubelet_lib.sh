@@ -1,12 +1,13 @@
 # shellcheck shell=sh
 # What several repairs of the kubelet share. The text itself comes in on stdin, so every command here gets another one.
 
-kr_kubelet_pid() {
-  for kr_p in /proc/[0-9]*/cmdline; do
-    kr_w=$(tr '\000' '\n' <"$kr_p" 2>/dev/null | head -n 1)
-    if [ "${kr_w##*/}" = kubelet ]; then
-      kr_w=${kr_p#/proc/}
-      echo "${kr_w%/cmdline}"
+# kr_own_process NAME: pid of a process of that name in this node's own network namespace (both kubelet and static pods are).
+kr_own_process() {
+  for kr_p in $(grep -lxF "$(printf '%.15s' "$1")" /proc/[0-9]*/comm 2>/dev/null); do
+    kr_p=${kr_p%/comm}
+    kr_w=$(tr '\000' '\n' <"$kr_p/cmdline" 2>/dev/null | head -n 1)
+    if [ "${kr_w##*/}" = "$1" ] && [ "$(readlink "$kr_p/ns/net")" = "$(readlink /proc/self/ns/net)" ]; then
+      echo "${kr_p#/proc/}"
       return 0
     fi
   done
@@ -20,7 +21,7 @@ kr_stop_kubelet() {
 
 # kr_kubelet_well PORT: whether it says so itself.
 kr_kubelet_well() {
-  kr_kubelet_pid >/dev/null || return 1
+  kr_own_process kubelet >/dev/null || return 1
   [ "$1" != 0 ] || return 0
   if kr_have curl; then [ "$(curl -s -m 3 "http://127.0.0.1:$1/healthz" </dev/null 2>/dev/null)" = ok ]
   elif kr_have wget; then [ "$(wget -q -T 3 -O - "http://127.0.0.1:$1/healthz" </dev/null 2>/dev/null)" = ok ]

@@ -1,17 +1,9 @@
 # shellcheck shell=sh
 # Enabled, started, and well by its own word.
 
-# kr_static PROCESS: pid of a static pod's process on this node.
+# kr_static NAME: pid of a static pod's process on this node.
 kr_static() {
-  for kr_p in /proc/[0-9]*/cmdline; do
-    kr_w=$(tr '\000' '\n' <"$kr_p" 2>/dev/null | head -n 1)
-    if [ "${kr_w##*/}" = "$1" ] && grep -q kubepods "${kr_p%cmdline}cgroup" 2>/dev/null; then
-      kr_w=${kr_p#/proc/}
-      echo "${kr_w%/cmdline}"
-      return 0
-    fi
-  done
-  return 1
+  kr_found=$(kr_own_process "$1") && grep -q kubepods "/proc/$kr_found/cgroup" 2>/dev/null && echo "$kr_found"
 }
 
 # An empty data directory under a manifest without --initial-cluster-state=existing becomes a new, empty cluster.

@@ -13,6 +13,7 @@ import pytest
 
 STEPS = Path(__file__).parents[4] / "plugins" / "plugin_utils" / "_steps"
 SHELLS = [s for s in ("dash", "bash", "busybox sh") if shutil.which(s.split()[0])]
+EC = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256")
 WHO = "CN=system:node:w1,O=system:nodes"
 
 # Stand-ins for what only a real node has. Everything else, openssl above all, is real.
@@ -33,8 +34,7 @@ class Machine:
         self.openssl(
             "req",
             "-x509",
-            "-newkey",
-            "rsa:2048",
+            *EC,
             "-nodes",
             "-keyout",
             "ca.key",
@@ -168,8 +168,7 @@ def test_the_signer_refuses_any_other_subject(node: Machine, subject: str, code:
     node.openssl(
         "req",
         "-new",
-        "-newkey",
-        "rsa:2048",
+        *EC,
         "-nodes",
         "-keyout",
         "x.key",
@@ -223,9 +222,7 @@ def test_a_kubeconfig_is_written_from_public_parts(node: Machine) -> None:
 
 def test_a_kubeconfig_for_another_clusters_ca_is_refused(node: Machine) -> None:
     ours = (node.dir / "ca.crt").read_bytes()
-    node.openssl(
-        "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", "b.key", "-out", "b.crt", "-subj", "/CN=kubernetes"
-    )
+    node.openssl("req", "-x509", *EC, "-nodes", "-keyout", "b.key", "-out", "b.crt", "-subj", "/CN=kubernetes")
     (node.dir / "ca.crt").write_bytes((node.dir / "b.crt").read_bytes())
     args = {
         "path": str(node.dir / "k.conf"),
@@ -251,8 +248,7 @@ def test_only_admin_credentials_are_moved_away(node: Machine) -> None:
         node.openssl(
             "req",
             "-x509",
-            "-newkey",
-            "rsa:2048",
+            *EC,
             "-nodes",
             "-keyout",
             "/dev/null",
