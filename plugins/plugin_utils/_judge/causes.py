@@ -65,6 +65,7 @@ RULES: tuple[Rule, ...] = (
     Rule("etcd.member_unreachable", "kubelet.down"),
     Rule("etcd.member_unreachable", "runtime.down"),
     Rule("etcd.member_unreachable", "host.disk_full"),
+    Rule("etcd.member_unreachable", "etcd.learner_stuck"),  # a learner answers no linearizable reads
     Rule("etcd.member_unreachable", "etcd.replacement_unfinished"),
     Rule("etcd.member_unreachable", "etcd.quorum_lost", "any"),
     Rule("etcd.member_unreachable", "pki.cert_expired", "master"),
