@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from statistics import median
 
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils._facts.host import Disk, Freeable, HostFacts, Unit
@@ -21,6 +22,16 @@ __all__ = ["MAX_SKEW", "TIME_UNITS", "clock_problem", "exclusion", "human", "is_
 MIB = 1024 * 1024
 MAX_SKEW = 30.0  # seconds; a certificate signed with more than that between nodes is "not yet valid" somewhere
 TIME_UNITS = ("chronyd", "chrony", "systemd-timesyncd", "ntpd", "ntp", "ntpsec")
+
+
+def _one(verdicts: Iterable[Verdict]) -> Verdict:
+    """One finding of a code is all a node has: the worst severity, every sentence and all evidence."""
+    found = sorted((v for v in verdicts if isinstance(v, Found)), key=lambda v: v.severity != "critical")
+    if not found:
+        return Ok()
+    repair = next((v.repair for v in found if v.repair), "")
+    evidence = tuple(line for v in found for line in v.evidence)
+    return replace(found[0], summary="; ".join(v.summary for v in found), evidence=evidence, repair=repair)
 
 
 def human(size: float) -> str:
@@ -48,13 +59,14 @@ def lacks_inodes(disk: Disk) -> bool:
 
 
 @check("host.disk_full", needs=("host",))
-def _disk_full(node: Node, cluster: Cluster) -> Iterator[Verdict]:
+def _disk_full(node: Node, cluster: Cluster) -> Verdict:
     host = _host(node)
-    if not host.disks:
-        yield CouldNotTell("df did not answer")
+    return _one(_full(host)) if host.disks else CouldNotTell("df did not answer")
+
+
+def _full(host: HostFacts) -> Iterator[Verdict]:
     for disk in host.disks:
         if disk.read_only or not (is_critical(disk) or is_low(disk)):
-            yield Ok()
             continue
         critical = is_critical(disk)
         yield Found(
@@ -67,13 +79,14 @@ def _disk_full(node: Node, cluster: Cluster) -> Iterator[Verdict]:
 
 
 @check("host.inodes_exhausted", needs=("host",))
-def _inodes(node: Node, cluster: Cluster) -> Iterator[Verdict]:
+def _inodes(node: Node, cluster: Cluster) -> Verdict:
     host = _host(node)
-    if not host.disks:
-        yield CouldNotTell("df did not answer")
+    return _one(_crowded(host)) if host.disks else CouldNotTell("df did not answer")
+
+
+def _crowded(host: HostFacts) -> Iterator[Verdict]:
     for disk in host.disks:
         if disk.read_only or not lacks_inodes(disk):
-            yield Ok()
             continue
         crowds = tuple(f"{c.files} files in {c.path}" for c in host.crowds)
         yield Found(
@@ -137,11 +150,13 @@ def _swap(node: Node, cluster: Cluster) -> Verdict:
 
 
 @check("host.readonly_root", needs=("host",))
-def _read_only(node: Node, cluster: Cluster) -> Iterator[Verdict]:
-    host = _host(node)
+def _read_only(node: Node, cluster: Cluster) -> Verdict:
+    return _one(_locked(_host(node)))
+
+
+def _locked(host: HostFacts) -> Iterator[Verdict]:
     for disk in host.disks:
         if not disk.read_only or disk.mount in host.fstab_read_only:
-            yield Ok()
             continue
         device = disk.device.rsplit("/", 1)[-1]
         errors = tuple(line for line in host.kernel_errors if device in line)[-5:]
@@ -155,10 +170,11 @@ def _read_only(node: Node, cluster: Cluster) -> Iterator[Verdict]:
 
 
 @check("host.mount_missing", needs=("host",))
-def _mounts(node: Node, cluster: Cluster) -> Iterator[Verdict]:
-    host = _host(node)
-    if not host.absent_mounts:
-        yield Ok()
+def _mounts(node: Node, cluster: Cluster) -> Verdict:
+    return _one(_absent(_host(node)))
+
+
+def _absent(host: HostFacts) -> Iterator[Verdict]:
     for mount in host.absent_mounts:
         vital = _vital(host, mount.mount)
         consequence = "what lies there now is not the data: nothing is done on this node" if vital else ""
@@ -184,11 +200,12 @@ def exclusion(node: Node) -> str:
 
 
 @check("host.service_disabled", needs=("host",))
-def _services(node: Node, cluster: Cluster) -> Iterator[Verdict]:
+def _services(node: Node, cluster: Cluster) -> Verdict:
     host = _host(node)
-    if not host.units_known:
-        yield CouldNotTell("systemctl did not answer")
-        return
+    return _one(_stopped(host)) if host.units_known else CouldNotTell("systemctl did not answer")
+
+
+def _stopped(host: HostFacts) -> Iterator[Verdict]:
     for name in ("kubelet", host.runtime_unit):
         unit = host.unit(name) if name else None
         if unit is not None and unit.load != "not-found":

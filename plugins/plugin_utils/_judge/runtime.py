@@ -25,14 +25,15 @@ def _down(node: Node, cluster: Cluster) -> Verdict:
         )
     said = f"systemctl is-active {facts.unit}: {facts.active or 'no answer'}"
     evidence = (said, *facts.log_tail[-4:])
-    repair = "" if is_masked(node) else "runtime_start"
+    cause = _cause(node)
+    repair = "" if is_masked(node) else "service_start" if cause else "runtime_start"
     if facts.active not in ("active", ""):
         summary = f"{facts.unit} does not run ({facts.active}), so no container can be started"
         settling = facts.active in ("activating", "reloading")
-        return Found("critical", summary, evidence, repair, refs=("R05", "R07"), settling=settling, cause=_cause(node))
+        return Found("critical", summary, evidence, repair, refs=("R05", "R07"), settling=settling, cause=cause)
     if not facts.socket_there:
         summary = f"{facts.unit} has no socket at {facts.socket}, where kubelet looks for it"
-        return Found("critical", summary, evidence, repair, refs=("R07", "R08"), cause=_cause(node))
+        return Found("critical", summary, evidence, repair, refs=("R07", "R08"), cause=cause)
     if facts.answers is False:
         summary = f"{facts.unit} runs and answers with an error on {facts.socket}"
         return Found("critical", summary, (said, facts.ask_error), repair, refs=("R07",), settling=True)

@@ -111,7 +111,8 @@ def test_down_is_found_planned_and_healed_by_its_effect(change: dict[str, object
 def test_a_disabled_unit_is_the_cause_and_a_masked_one_is_left_alone() -> None:
     down = replace(FINE, active="inactive", socket_there=False)
     disabled = HostFacts(0.0, units=(Unit("containerd", "loaded", "inactive", "disabled"),), runtime_unit="containerd")
-    assert found(node(down, host=disabled))[0].cause == "host.service_disabled@w1"
+    got = found(node(down, host=disabled))[0]
+    assert (got.cause, got.repair) == ("host.service_disabled@w1", "service_start")
     masked = replace(disabled, units=(Unit("containerd", "masked", "inactive", "masked"),))
     assert found(node(down, host=masked))[0].repair == ""
 
