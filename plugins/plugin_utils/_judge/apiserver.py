@@ -89,10 +89,12 @@ def down(node: Node, cluster: Cluster) -> Verdict:
     if facts.manifest_held:
         evidence.append(f"its manifest was put aside by a run: {facts.manifest_held}")
     evidence.append("its process runs" if facts.started else "no kube-apiserver process runs")
+    # Words from before this kubelet began tell of another time.
+    words = _last_words(facts) if 0 < facts.kubelet_started < facts.log_written else ()
     return Found(
         "critical",
         f"kube-apiserver does not answer at {facts.address}:{facts.port}",
-        (*evidence, *_last_words(facts)),
+        (*evidence, *words),
         settling=True,
         refs=("A06",),
     )

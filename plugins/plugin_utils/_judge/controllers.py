@@ -90,7 +90,7 @@ def down(node: Node, cluster: Cluster) -> Verdict | Iterator[Verdict]:
         if each is None:
             gone.append(f"{name}: no manifest, no unit, no process")
         elif not each.started:
-            gone.append(f"{name}: no such process{_why(each)}")
+            gone.append(f"{name}: no such process{_why(each, facts)}")
     if not gone:
         return Ok()
     return Found(
@@ -101,14 +101,18 @@ def down(node: Node, cluster: Cluster) -> Verdict | Iterator[Verdict]:
     )
 
 
-def _why(each: Controller) -> str:
+def _why(each: Controller, facts: ControllersFacts) -> str:
     if each.held:
         return f"; its manifest was put aside by a run: {each.held}"
     if each.manifest is not None and not each.manifest.usable:
         return f"; {each.manifest.path} is {each.manifest.state}"
     if each.kubeconfig_state != "ok":
         return f"; {each.kubeconfig} is {each.kubeconfig_state}"
-    return f"; its last word: {each.log_tail[-1][:300]}" if each.log_tail else ""
+    if not facts.kubelet_started:
+        return "; kubelet does not run either"
+    if not each.log_tail or each.log_written <= facts.kubelet_started:
+        return "; kubelet has not started it yet"
+    return f"; its last word: {each.log_tail[-1][:300]}"
 
 
 @check("controllers.crash_loop_backoff", on="masters", needs=("controllers",))
