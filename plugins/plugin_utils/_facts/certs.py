@@ -172,7 +172,9 @@ def with_key(cert: Cert, key: tuple[str, str] | None) -> Cert:
     if key is None or key[0] == "no_openssl" or not cert.sha256:
         return cert
     state, digest = key
-    if state != "ok":
+    if state == "together":
+        state = "ok"  # written in the same moment, so the probe did not compare them
+    elif state != "ok":
         state = "missing" if state == "dangling" else state
     elif cert.public_sha256 and digest != cert.public_sha256:
         state = "mismatch"

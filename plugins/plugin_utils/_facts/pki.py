@@ -123,10 +123,8 @@ def _conf(section: Section, parts: list[str], authorities: Authorities, others: 
     users = users_of_kubeconfig(file.content, authorities)
     wanted = _admin_user(users, others) if kind == "user_kubeconfig" else ""
     cert = cert_of_kubeconfig(name, kind, file, section.files, authorities=authorities, wanted_user=wanted)
-    key = section.keys.get(cert.key_path)
-    if len(users) > 1 and cert.key_path == path:
-        key = None  # the probe looks at the first key of a kubeconfig only
-    cert = with_key(cert, key)
+    if cert.key_path != path:
+        cert = with_key(cert, section.keys.get(cert.key_path))
     if not any(authority == "ca" for authority, _ in authorities) or not cert.sha256:
         return cert
     return replace(cert, from_authority=cert.signed_by == "ca")

@@ -43,24 +43,41 @@ kr_pki_cert() {
   kr_val cert "$1|$2|$3|$4"
   KR_PEMS="$KR_PEMS
 $3"
-  [ -z "$4" ] || kr_pki_key "$4"
+  [ -z "$4" ] || KR_PAIRS="$KR_PAIRS
+p|$3|$4"
 }
 
-# kr_pki_pub NAME TEXT: the public half, in one word.
-kr_pki_pub() {
+# kr_pki_key PATH: the public half, in one word.
+kr_pki_key() {
+  if [ ! -s "$1" ] || [ -z "$KR_OPENSSL" ]; then
+    kr_key "$1"
+    return
+  fi
   kr_half=
-  for kr_w in $2; do
+  for kr_w in $(openssl pkey -pubout -in "$1" 2>/dev/null); do
     case $kr_w in *-* | KEY | PUBLIC) ;; *) kr_half=$kr_half$kr_w ;; esac
   done
   if [ -n "$kr_half" ]; then printf 'val\tpub\t%s|%s\n' "$1" "$kr_half"; else printf 'key\t%s\tunparsable\t\n' "$1"; fi
 }
 
-kr_pki_key() {
-  if [ -s "$1" ] && [ -n "$KR_OPENSSL" ]; then
-    kr_pki_pub "$1" "$(openssl pkey -pubout -in "$1" 2>/dev/null)"
-  else
-    kr_key "$1"
-  fi
+# kr_pki_keys: a key that was written together with its certificate fits it; the others are looked at, which costs more.
+kr_pki_keys() {
+  {
+    # shellcheck disable=SC2046 # a list of paths
+    stat -L -c 't|%Y|%n|%s' $(printf '%s\n' "$KR_PAIRS" | tr '|' '\n' | sed '/^p*$/d') 2>/dev/null
+    printf '%s\n' "$KR_PAIRS"
+  } | awk -F'|' '
+    $1 == "t" { time[$3] = $2; size[$3] = $4 }
+    $1 == "p" {
+      apart = time[$2] - time[$3]
+      same = size[$2] > 0 && size[$3] > 0 && apart <= 2 && apart >= -2
+      print (same ? "same|" : "look|") $3
+    }' | while IFS='|' read -r kr_how kr_f; do
+    case $kr_how in
+      same) printf 'key\t%s\ttogether\t\n' "$kr_f" ;;
+      look) kr_pki_key "$kr_f" ;;
+    esac
+  done
 }
 
 # kr_pki_pems: every certificate in one pass, with its file's facts; a process for each file only where one is odd.
@@ -97,7 +114,7 @@ kr_pki_ca() {
   kr_pki_cert "$1" ca "$2" "${3:-${2%.*}.key}"
 }
 
-# kr_pki_conf NAME KIND PATH
+# kr_pki_conf NAME KIND PATH: an embedded key comes with its certificate, so it is not looked at.
 kr_pki_conf() {
   kr_val conf "$1|$2|$3"
   kr_kubeconfig "$3"
@@ -106,10 +123,8 @@ kr_pki_conf() {
   if [ -n "$kr_crt" ]; then
     KR_PEMS="$KR_PEMS
 $kr_crt"
-    kr_pki_key "$(sed -n 's/^[ -]*client-key: *"\{0,1\}\([^"]*\)"\{0,1\} *$/\1/p;/client-key:/q' "$3" 2>/dev/null)"
-  elif [ -n "$KR_OPENSSL" ]; then
-    kr_pki_pub "$3" "$(sed -n 's/.*client-key-data: *"\{0,1\}\([A-Za-z0-9+/=]*\).*/\1/p;/client-key-data:/q' "$3" 2>/dev/null |
-      base64 -d 2>/dev/null | openssl pkey -pubout 2>/dev/null)"
+    KR_PAIRS="$KR_PAIRS
+p|$kr_crt|$(sed -n 's/^[ -]*client-key: *"\{0,1\}\([^"]*\)"\{0,1\} *$/\1/p;/client-key:/q' "$3" 2>/dev/null)"
   fi
 }
 
@@ -205,13 +220,15 @@ kr_section_pki() {
   kr_val dir "$KR_PKI"
   kr_val conf_dir "$KR_CONF_DIR"
   [ -n "$APISERVER_TEXT$ETCD_TEXT$KCM_TEXT$SCHEDULER_TEXT" ] || [ -e "$KR_CONF_DIR/admin.conf" ] || [ -e "$KR_PKI/ca.key" ] || return 0
-  KR_PEMS='' KR_OPENSSL=''
+  KR_PEMS='' KR_PAIRS='' KR_OPENSSL=''
   if kr_have openssl; then KR_OPENSSL=1; else kr_val openssl no; fi
   kr_pki_components
   kr_pki_pems
+  kr_pki_keys
   kr_pki_kubeadm
   kr_pki_handshakes
-  KR_PEMS=''
+  KR_PEMS='' KR_PAIRS=''
   kr_pki_users
   kr_pki_pems
+  kr_pki_keys
 }
