@@ -113,14 +113,15 @@ def _take(lab: Lab, step: Step, nodes: tuple[Node, ...], live: list[Node]) -> No
 
 def _run_sh(lab: Lab, step: Step, nodes: tuple[Node, ...]) -> None:
     """The script gets the broken node's name and address as $1 and $2, wherever it runs."""
+    script = f"set -eu\n{step.what}"
     if step.at == "nodes":
-        each(lambda node: node_sh(lab, node, step.what, node.name, node.ip), nodes)
+        each(lambda node: node_sh(lab, node, script, node.name, node.ip), nodes)
         return
     if step.at != "peer":
         raise LabError(f"a step's 'at' is 'nodes' or 'peer' (a master that is not broken), not '{step.at}'")
     peer = _peer(lab, nodes)
     for node in nodes:
-        node_sh(lab, peer, step.what, node.name, node.ip)
+        node_sh(lab, peer, script, node.name, node.ip)
 
 
 def _peer(lab: Lab, nodes: Sequence[Node]) -> Node:

@@ -5,13 +5,24 @@ from __future__ import annotations
 import subprocess
 import time
 import uuid
+from pathlib import Path
 
 from kr_lab import podman
 from kr_lab.host import LabError, run
 from kr_lab.state import Lab, Node
-from kr_lab.store import attach, detach, is_mounted
+from kr_lab.store import attach, detach
 
-__all__ = ["boot", "halt", "is_on", "node_sh", "personalise", "try_sh", "wait_booted"]
+__all__ = [
+    "boot",
+    "disk_of",
+    "halt",
+    "inside",
+    "is_on",
+    "node_sh",
+    "personalise",
+    "try_sh",
+    "wait_booted",
+]
 
 
 def personalise(lab: Lab, node: Node) -> None:
@@ -88,6 +99,18 @@ def halt(lab: Lab, node: Node) -> None:
     detach(lab.root(node))
 
 
+def disk_of(lab: Lab, node: Node) -> Path:
+    """Where the node's files are on this machine, whether it is on or off."""
+    attach(lab.disk(node), lab.root(node))
+    return lab.root(node)
+
+
+def inside(root: Path, path: str) -> Path:
+    """The node's path as a path of this machine, through an absolute link as the node sees it."""
+    here = root / path.lstrip("/")
+    return root / str(here.readlink()).lstrip("/") if here.is_symlink() and here.readlink().is_absolute() else here
+
+
 def try_sh(
     lab: Lab, node: Node, script: str, *words: str, stdin: str | None = None, timeout: float = 300
 ) -> subprocess.CompletedProcess[str]:
@@ -96,13 +119,10 @@ def try_sh(
     if is_on(lab, node):
         flags = ["-i"] if stdin is not None else []
         return podman.podman("exec", *flags, lab.container(node), *argv, stdin=stdin, timeout=timeout, check=False)
-    mounted = is_mounted(lab.root(node))
-    attach(lab.disk(node), lab.root(node))
-    try:
-        return run(["chroot", lab.root(node), *argv], stdin=stdin, timeout=timeout, check=False)
-    finally:
-        if not mounted:
-            detach(lab.root(node))
+    root = disk_of(lab, node)
+    # A process list of its own, so that a script finds no process of this machine by name.
+    alone = ["unshare", "--mount", "--pid", "--fork", f"--mount-proc={root / 'proc'}"]
+    return run([*alone, "env", "SYSTEMD_OFFLINE=1", "chroot", root, *argv], stdin=stdin, timeout=timeout, check=False)
 
 
 def node_sh(

@@ -11,7 +11,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 
 from kr_lab.host import LabError
-from kr_lab.node import node_sh, try_sh
+from kr_lab.node import disk_of, inside
 from kr_lab.state import Lab, Node
 
 __all__ = ["expire", "expire_text", "expired_copy"]
@@ -65,12 +65,13 @@ def expire_text(text: str, ca_keys: dict[str, bytes], ended: datetime) -> str:
 
 def expire(lab: Lab, nodes: Sequence[Node], files: Iterable[str]) -> None:
     """Rewrite these files on these nodes with certificates that ended a minute ago; absent files stay absent."""
-    signer = lab.nodes[0]
-    ca_keys = {name: node_sh(lab, signer, 'cat "$1"', path).encode() for name, path in _CA_KEYS.items()}
+    signer = disk_of(lab, lab.nodes[0])
+    ca_keys = {name: inside(signer, path).read_bytes() for name, path in _CA_KEYS.items()}
     ended = datetime.now(timezone.utc).replace(tzinfo=None, microsecond=0) - timedelta(minutes=1)
+    wanted = list(files)
     for node in nodes:
-        for path in files:
-            found = try_sh(lab, node, 'cat "$1"', path)
-            if found.returncode == 0:
+        root = disk_of(lab, node)
+        for path in (inside(root, name) for name in wanted):
+            if path.exists():
                 # Written over in place, so that owner, mode and links stay as they are.
-                node_sh(lab, node, 'cat > "$1"', path, stdin=expire_text(found.stdout, ca_keys, ended))
+                path.write_text(expire_text(path.read_text(encoding="utf-8"), ca_keys, ended), encoding="utf-8")
