@@ -180,6 +180,7 @@ kr_disk_space() {
     fi
   done || exit $?
   kr_move_vault
-  [ -z "$kr_v" ] || printf '@backup %s\n' "$(kr_vault)"
+  kr_v=$(kr_vault) && [ -d "$kr_v/files" ] && printf '@backup %s\n' "$kr_v"
+  return 0
 }
 kr_disk_space </dev/null

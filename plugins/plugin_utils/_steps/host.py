@@ -140,7 +140,7 @@ def runtime_runs(node: Node) -> Node:
         )
         node = replace(node, host=replace(node.host, units=units))
     if node.runtime is not None:
-        node = replace(node, runtime=replace(node.runtime, socket_there=True, answers=True))
+        node = replace(node, runtime=replace(node.runtime, active="active", socket_there=True, answers=True))
     return node
 
 

@@ -46,9 +46,7 @@ def _effect_config(node: Node, args: Mapping[str, Any]) -> Node:
     config = FileFact(
         str(args.get("path", "")), "ok", len(content.encode()), str(args.get("mode", "")), content=content
     )
-    return runtime_runs(
-        replace(node, runtime=replace(_runtime(node), config=config, config_problem="", active="active"))
-    )
+    return runtime_runs(replace(node, runtime=replace(_runtime(node), config=config, config_problem="")))
 
 
 RUNTIME_CONFIG = register(StepKind("runtime_config", "runtime", 10, _plan_config, _effect_config))
@@ -61,7 +59,7 @@ def _plan_start(node: Node, cluster: Cluster, findings: tuple[Finding, ...]) -> 
 
 
 def _effect_start(node: Node, args: Mapping[str, Any]) -> Node:
-    return runtime_runs(replace(node, runtime=replace(_runtime(node), active="active", stale_pid="")))
+    return runtime_runs(replace(node, runtime=replace(_runtime(node), stale_pid="")))
 
 
 RUNTIME_START = register(StepKind("runtime_start", "runtime", 20, _plan_start, _effect_start))
