@@ -53,12 +53,16 @@ class ApiserverFacts:
 
 
 def parse(section: Section) -> ApiserverFacts:
-    """Typed facts from the section's records."""
+    """Typed facts from the section's records. Raises ValueError where it was cut off before it said whether it listens."""
+    if "listening" not in section.values:
+        raise ValueError(f"it took too long to look ({section.state})")
     path = section.value("manifest")
     manifest = section.file(path) if path else None
     flags, parse_error = _flags(manifest)
     words = last_words(section, "kube-apiserver")
-    health = _health(section.outputs["health"].text) if "health" in section.outputs else {}
+    health = (
+        _health(section.outputs["health"].text) if "health" in section.outputs else {"ask_error": _unasked(section)}
+    )
     unit = section.value("unit")
     started = section.number("started")
     return ApiserverFacts(
@@ -77,7 +81,7 @@ def parse(section: Section) -> ApiserverFacts:
         parse_error=parse_error,
         client_ca=section.value("client_ca"),
         anonymous=section.value("anonymous") != "no",
-        asked=bool(health),
+        asked="health" in section.outputs,
         now=section.number("now"),
         started=started,
         kubelet_started=section.number("kubelet_started"),
@@ -100,6 +104,16 @@ def _health(text: str) -> dict[str, Any]:
         "tls_error": words if tls else "",
         "ask_error": "" if tls else words,
     }
+
+
+def _unasked(section: Section) -> str:
+    if section.value("listening") != "yes":
+        return ""
+    return (
+        "there is no curl on the node to ask it with"
+        if section.value("tool") == "none"
+        else "it did not answer in time"
+    )
 
 
 def _flags(manifest: FileFact | None) -> tuple[tuple[str, ...], str]:

@@ -17,6 +17,7 @@ _WHY = {
     "not_listening": "this node's kube-apiserver does not listen",
     "no_tool": "there is no curl on the node to ask it with",
     "no_credential": "there is no admin.conf on the node to ask with",
+    "asking": "this node's kube-apiserver did not answer in time",
 }
 _REFUSED = {401: "does not accept", 403: "does not allow anything to"}
 
@@ -84,7 +85,9 @@ class ControllersFacts:
 
 
 def parse(section: Section) -> ControllersFacts:
-    """Typed facts from the section's records."""
+    """Typed facts from the section's records. Raises ValueError where it was cut off before it came to the leases."""
+    if "api" not in section.values:
+        raise ValueError(f"it took too long to look ({section.state})")
     answers, error = _answered(section)
     leases = section.outputs.get("leases")
     nodes = section.outputs.get("nodes")
@@ -109,10 +112,10 @@ def rewritten(facts: ControllersFacts, paths: Collection[str]) -> ControllersFac
 
 
 def _answered(section: Section) -> tuple[bool | None, str]:
-    state = section.value("api", "not told")
+    state = section.value("api")
     output = section.outputs.get("leases")
     if state != "asked" or output is None:
-        return (False if state == "not_listening" else None), _WHY.get(state, state)
+        return (False if state in ("not_listening", "asking") else None), _WHY.get(state, state)
     codes = [int(code) for code in _CODE.findall(output.text)]
     if codes and all(code == 200 for code in codes):
         return True, ""

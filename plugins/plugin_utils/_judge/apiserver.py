@@ -107,7 +107,7 @@ def not_ready(node: Node, cluster: Cluster) -> Verdict:
     if not facts.listening:
         return NotApplicable("it does not listen")
     if not facts.asked:
-        return CouldNotTell("there is no curl on the node to ask it with")
+        return CouldNotTell(facts.ask_error)
     if facts.readyz == 200:
         return Ok()
     where = f"https://{facts.address}:{facts.port}/readyz"

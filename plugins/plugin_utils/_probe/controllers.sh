@@ -37,6 +37,7 @@ kr_heartbeats() {
   kr_ca=$(kr_flag "$kr_told" client-ca-file "$KR_PKI/ca.crt")
   if ! kr_have curl; then kr_val api "no_tool"; return 0; fi
   if ! kr_listens "$kr_port"; then kr_val api not_listening; return 0; fi
+  kr_val api asking
   for kr_c in "$KR_CONF_DIR/admin.conf" "$KR_CONF_DIR/super-admin.conf"; do
     [ -s "$kr_c" ] || continue
     kr_lines=$(kr_leases "$kr_c" "$kr_ca" 3 "$kr_url")

@@ -118,8 +118,22 @@ def test_a_manifest_that_is_no_yaml_says_where() -> None:
 
 
 def test_a_master_without_any_trace_of_an_apiserver() -> None:
-    facts = apiserver.parse(section("apiserver", ("val", "expected", "/etc/kubernetes/manifests/kube-apiserver.yaml")))
+    path = "/etc/kubernetes/manifests/kube-apiserver.yaml"
+    facts = apiserver.parse(section("apiserver", ("val", "expected", path), ("val", "listening", "no")))
     assert (facts.present, facts.manifest, facts.listening) == (False, None, False)
+
+
+def test_a_section_that_was_cut_off_tells_nothing_instead_of_something_false() -> None:
+    for parse, name in ((apiserver.parse, "apiserver"), (controllers.parse, "controllers")):
+        with pytest.raises(ValueError, match="took too long"):
+            parse(section(name, ("val", "now", "1")))
+
+
+def test_no_answer_in_time_is_no_answer() -> None:
+    facts = apiserver.parse(section("apiserver", ("val", "listening", "yes"), ("val", "tool", "curl")))
+    assert (facts.listening, facts.asked, facts.ask_error) == (True, False, "it did not answer in time")
+    beats = controllers.parse(section("controllers", ("val", "api", "asking")))
+    assert (beats.api_answers, beats.api_error) == (False, "this node's kube-apiserver did not answer in time")
 
 
 def test_log_lines_of_both_formats() -> None:
@@ -209,6 +223,7 @@ def test_a_controller_that_is_shut_out() -> None:
         ("file", conf, "ok", "5662", "600", "root:root", "1795219071", "", ""),
         ("val", f"{name}.started", "1795219000"),
         ("val", f"{name}.listening", "yes"),
+        ("val", "api", "not_listening"),
         ("val", f"{name}.log", f"/var/log/pods/x/{name}/3.log"),
         ("out", f"{name}.tail", b64(line + "\n@rc=0")),
     )
