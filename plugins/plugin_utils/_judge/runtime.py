@@ -26,7 +26,7 @@ def _down(node: Node, cluster: Cluster) -> Verdict:
     said = f"systemctl is-active {facts.unit}: {facts.active or 'no answer'}"
     evidence = (said, *facts.log_tail[-4:])
     cause = _cause(node)
-    repair = "" if is_masked(node) else "service_start" if cause else "runtime_start"
+    repair = "" if is_masked(node) else "service_start" if cause else _start(node, cluster)
     if facts.active not in ("active", ""):
         summary = f"{facts.unit} does not run ({facts.active}), so no container can be started"
         settling = facts.active in ("activating", "reloading")
@@ -40,6 +40,12 @@ def _down(node: Node, cluster: Cluster) -> Verdict:
     if facts.answers is None:
         return CouldNotTell(f"{facts.unit} could not be asked: no client on the node, or no answer in time")
     return Ok()
+
+
+def _start(node: Node, cluster: Cluster) -> str:
+    # Whoever puts the configuration back also starts the runtime with it.
+    donors = (other for other in config_donors(node, cluster) if other.runtime and not other.runtime.config_secret)
+    return "runtime_config" if _runtime(node).config_problem and any(donors) else "runtime_start"
 
 
 def _cause(node: Node) -> str:

@@ -133,6 +133,22 @@ def test_a_lost_configuration_comes_from_what_most_peers_have() -> None:
     assert found(_steps.KINDS["runtime_config"].effect(nodes[0], steps[0].args), *nodes[1:]) == []
 
 
+def test_a_runtime_that_its_broken_configuration_stops_gets_one_step() -> None:
+    nodes = (node(lost(active="failed", socket_there=False)), node(FINE, "m1", "masters"))
+    got = found(*nodes)
+    assert [(f.code, f.cause) for f in got] == [
+        ("runtime.config_empty", ""),
+        ("runtime.down", "runtime.config_empty@w1"),
+    ]
+    steps, _ = plan(Cluster(nodes, NOW), tuple(got))
+    assert [s.kind for s in steps] == ["runtime_config"]
+    assert found(_steps.KINDS["runtime_config"].effect(nodes[0], steps[0].args), nodes[1]) == []
+    alone = nodes[:1]
+    steps, refusals = plan(Cluster(alone, NOW), tuple(found(*alone)))
+    assert [s.kind for s in steps] == ["runtime_start"]
+    assert refusals == ()
+
+
 def test_credentials_are_not_carried() -> None:
     secret = replace(FINE, config=replace(CONFIG, content=""), config_secret=True)
     nodes = (node(lost()), node(secret, "m1", "masters"))
