@@ -55,7 +55,7 @@ def unauthorized(node: Node, cluster: Cluster) -> Verdict:
     out = [c for c in facts.controllers if shut_out(c, facts.now)]
     old = [c for c in facts.controllers if outdated(c) and c not in out]
     if not out and not old:
-        return Ok()
+        return Ok() if facts.api_answers else CouldNotTell(_unheard(cluster))
     evidence = [f"{c.name}: {c.unauthorized_line[:300]}" for c in out]
     evidence += [
         f"{c.name}: running since {_clock(c.started)}, {c.kubeconfig} was written {_clock(c.kubeconfig_mtime)}"
@@ -76,6 +76,11 @@ def unauthorized(node: Node, cluster: Cluster) -> Verdict:
         repair="controller_restart",
         refs=("C03", "P03"),
     )
+
+
+def _unheard(cluster: Cluster) -> str:
+    """Nobody is refused while nobody answers: it shows when the API server is back."""
+    return _SILENT if heartbeats(cluster) is None else "this master's own kube-apiserver does not answer"
 
 
 @check("controllers.down", on="masters", needs=("controllers",))
@@ -130,7 +135,7 @@ def crash_loop_backoff(node: Node, cluster: Cluster) -> Verdict:
         "warning",
         f"kubelet holds {' and '.join(w.partition(':')[0] for w in waiting)} in CrashLoopBackOff",
         tuple(waiting),
-        repair="kubelet_backoff_reset",
+        repair="controller_backoff_reset",
         settling=True,
     )
 

@@ -96,3 +96,5 @@ def _reset(node: Node, args: Mapping[str, Any]) -> Node:
 
 register(StepKind("static_pod_restart", "apiserver", 10, _plan_restart, _restarted))
 register(StepKind("kubelet_backoff_reset", "apiserver", 20, _plan_reset, _reset))
+# The same for the controllers, once the API server that they need is there.
+register(StepKind("controller_backoff_reset", "controllers", 5, _plan_reset, _reset))

@@ -5,7 +5,10 @@
 
 kr_cri() { kr_limit 40 crictl --runtime-endpoint "unix://$KR_ARG_SOCKET" "$@"; }
 kr_ctr() { kr_limit 40 ctr -a "$KR_ARG_SOCKET" -n k8s.io "$@"; }
-kr_docker() { kr_limit 40 docker -H "unix://$KR_ARG_SOCKET" "$@"; }
+kr_docker() {
+  # Kubernetes may speak to Docker through another socket (cri-dockerd); then Docker's own default is right.
+  case $KR_ARG_SOCKET in */docker.sock) kr_limit 40 docker -H "unix://$KR_ARG_SOCKET" "$@" ;; *) kr_limit 40 docker "$@" ;; esac
+}
 
 # kr_client: which client can speak to the runtime.
 kr_client() {

@@ -155,6 +155,8 @@ def test_a_rejected_flag_is_the_cause_of_being_down() -> None:
         (0, 0, EPOCH - 200, 5, None),  # no kubelet
         (0, EPOCH - 1000, EPOCH - 10, 5, None),  # a moment ago
         (0, EPOCH - 1000, EPOCH - 200, 1, None),  # first waits are short
+        (0, EPOCH - 1000, EPOCH - 15, 8, 15),  # after many they are long from the first second
+        (0, EPOCH - 1000, EPOCH - 500, 8, None),  # longer than kubelet ever waits
     ],
 )
 def test_when_kubelet_holds_a_container_back(
@@ -229,7 +231,28 @@ def test_with_no_api_nobody_can_tell() -> None:
     given = cluster(m1={"controllers": dumb}, m2={"controllers": dumb})
     assert found(given) == {}
     told = [(o.code, o.host) for o in blind(given)]
-    assert told == [("controllers.lease_stale", "m1"), *(("node.not_ready", n) for n in ("m1", "m2", "w1"))]
+    masters = [
+        ("controllers.unauthorized", "m1"),
+        ("controllers.unauthorized", "m2"),
+        ("controllers.lease_stale", "m1"),
+    ]
+    assert told == [*masters, *(("node.not_ready", n) for n in ("m1", "m2", "w1"))]
+
+
+def test_controllers_held_back_are_let_go_when_the_apiserver_they_need_is_there() -> None:
+    gone = tuple(controller(n, started=0, listening=False, log_written=EPOCH - 90, restarts=7) for n in BOTH)
+    given = cluster(m1={"controllers": controllers(controllers=gone)})
+    findings = judge(given, LAYERS)[0]
+    assert {f.id: f.cause for f in findings} == {
+        "controllers.crash_loop_backoff@m1": "",
+        "controllers.down@m1": "controllers.crash_loop_backoff@m1",
+    }
+    steps, _ = plan(given, findings)
+    assert [(s.kind, s.phase) for s in steps] == [("controller_backoff_reset", "controllers")]
+    down = cluster(m1={"controllers": controllers(controllers=gone), "apiserver": replace(API, listening=False)})
+    steps, refusals = plan(down, judge(down, LAYERS)[0])
+    assert steps == ()
+    assert "waits for the repair of apiserver.down@m1" in refusals[0].reason
 
 
 def shut_out(**changes: Any) -> ControllersFacts:
