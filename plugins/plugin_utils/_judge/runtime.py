@@ -50,11 +50,9 @@ def _start(node: Node, cluster: Cluster) -> str:
 
 def _cause(node: Node) -> str:
     unit = node.host.unit(_runtime(node).unit) if node.host else None
-    if (
-        unit is not None
-        and unit.active != "active"
-        and (unit.enabled == "disabled" or unit.result == "start-limit-hit")
-    ):
+    if unit is None or unit.active == "active":
+        return ""
+    if is_masked(node) or unit.enabled == "disabled" or unit.result == "start-limit-hit":
         return f"host.service_disabled@{node.name}"
     return ""
 
