@@ -84,6 +84,14 @@ class Unit:
     enabled: str  # enabled | disabled | masked | static | ""
     result: str = ""  # success | start-limit-hit | exit-code …
     restarts: int = 0
+    restart: str = ""  # no | on-failure | always …
+
+    @property
+    def given_up(self) -> bool:
+        """Whether systemd has stopped trying (Result may still tell of the last exit instead of the start limit)."""
+        return self.active == "failed" and (
+            self.result == "start-limit-hit" or self.restart in ("always", "on-failure")
+        )
 
 
 @dataclass(frozen=True)
@@ -193,6 +201,7 @@ def _units(output: Output | None) -> tuple[Unit, ...]:
                     enabled=values.get("UnitFileState", ""),
                     result=values.get("Result", ""),
                     restarts=_int(values.get("NRestarts", "")),
+                    restart=values.get("Restart", ""),
                 )
             )
     return tuple(units)

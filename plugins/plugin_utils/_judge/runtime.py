@@ -26,7 +26,7 @@ def _down(node: Node, cluster: Cluster) -> Verdict:
     said = f"systemctl is-active {facts.unit}: {facts.active or 'no answer'}"
     evidence = (said, *facts.log_tail[-4:])
     cause = _cause(node)
-    repair = "" if is_masked(node) else "service_start" if cause else _start(node, cluster)
+    repair = "" if is_masked(node) else _start(node, cluster, cause)
     if facts.active not in ("active", ""):
         summary = f"{facts.unit} does not run ({facts.active}), so no container can be started"
         settling = facts.active in ("activating", "reloading")
@@ -42,17 +42,19 @@ def _down(node: Node, cluster: Cluster) -> Verdict:
     return Ok()
 
 
-def _start(node: Node, cluster: Cluster) -> str:
-    # Whoever puts the configuration back also starts the runtime with it.
+def _start(node: Node, cluster: Cluster, cause: str) -> str:
+    # Whoever puts the configuration back also starts the runtime with it; whoever enables the unit starts it, too.
     donors = (other for other in config_donors(node, cluster) if other.runtime and not other.runtime.config_secret)
-    return "runtime_config" if _runtime(node).config_problem and any(donors) else "runtime_start"
+    if _runtime(node).config_problem and any(donors):
+        return "runtime_config"
+    return "service_start" if cause else "runtime_start"
 
 
 def _cause(node: Node) -> str:
     unit = node.host.unit(_runtime(node).unit) if node.host else None
     if unit is None or unit.active == "active":
         return ""
-    if is_masked(node) or unit.enabled == "disabled" or unit.result == "start-limit-hit":
+    if is_masked(node) or unit.enabled == "disabled":
         return f"host.service_disabled@{node.name}"
     return ""
 

@@ -43,7 +43,7 @@ kr_host_mounts() {
 
 kr_host_units() {
   kr_have systemctl || return 0
-  kr_out units kr_limit 5 systemctl show --no-pager -p Id -p LoadState -p ActiveState -p UnitFileState -p Result -p NRestarts \
+  kr_out units kr_limit 5 systemctl show --no-pager -p Id -p LoadState -p ActiveState -p UnitFileState -p Result -p NRestarts -p Restart \
     kubelet.service "$KR_RUNTIME.service" cri-docker.service chronyd.service chrony.service systemd-timesyncd.service \
     ntpd.service ntp.service ntpsec.service
   kr_out swap_units kr_limit 3 systemctl list-units --type=swap --all --no-legend --plain --no-pager

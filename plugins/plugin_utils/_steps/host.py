@@ -97,38 +97,35 @@ SWAP_OFF = register(StepKind("swap_off", "host", 20, _plan_swap, _effect_swap))
 def _plan_services(node: Node, cluster: Cluster, findings: tuple[Finding, ...]) -> Planned | Refused:
     host = _host(node)
     start = [u.name for u in host.units if u.name in TIME_UNITS and u.active == "failed"]
+    enable: list[str] = []
     runtime = host.unit(host.runtime_unit) if host.runtime_unit else None
-    if runtime is not None and _wants_service(runtime):
-        start.append(runtime.name)
+    if runtime is not None and runtime.enabled == "disabled":
+        # With a broken configuration it would not start: that is put right in the runtime's own phase.
+        broken = node.runtime is not None and bool(node.runtime.config_problem)
+        (enable if broken else start).append(runtime.name)
     kubelet = host.unit("kubelet")
-    enable = ["kubelet"] if kubelet is not None and _wants_service(kubelet) else []
+    limit = kubelet is not None and kubelet.given_up
+    if kubelet is not None and kubelet.load != "masked" and (kubelet.enabled == "disabled" or limit):
+        enable.append("kubelet")
     done = [f"enable and start {name}" for name in start]
-    if kubelet is not None and enable:
-        done.append("enable kubelet" if kubelet.enabled == "disabled" else "lift kubelet's start limit")
+    done += [f"enable {name}" for name in enable if name != "kubelet" or not limit]
+    done += ["lift kubelet's start limit"] if limit and "kubelet" in enable else []
     if not done:
         return Refused("every service is enabled by now")
     return Planned(", ".join(done), {"start": start, "enable": enable})
 
 
-def _wants_service(unit: Unit) -> bool:
-    if "masked" in (unit.load, unit.enabled):
-        return False
-    return unit.enabled == "disabled" or (unit.result == "start-limit-hit" and unit.active != "active")
-
-
 def _effect_services(node: Node, args: Mapping[str, Any]) -> Node:
     host = _host(node)
     start, enable = set(args.get("start", ())), set(args.get("enable", ()))
-    units = [
-        replace(u, enabled="enabled", active="active", result="success")
-        if u.name in start
-        else replace(u, enabled="enabled", result="success")
-        if u.name in enable
-        else u
-        for u in host.units
-    ]
+    units = [_serviced(u, u.name in start) if u.name in start | enable else u for u in host.units]
     node = replace(node, host=replace(host, units=tuple(units)))
     return runtime_runs(node) if host.runtime_unit in start else node
+
+
+def _serviced(unit: Unit, started: bool) -> Unit:
+    active = "active" if started else "inactive" if unit.active == "failed" else unit.active
+    return replace(unit, enabled="enabled", result="success", active=active)
 
 
 def runtime_runs(node: Node) -> Node:

@@ -9,7 +9,7 @@ kr_service_enable() {
     kr_journal "enable $1"
     kr_did "enabled $1"
   fi
-  if kr_unit_is "$1" Result start-limit-hit; then
+  if kr_unit_is "$1" ActiveState failed; then
     kr_limit 10 systemctl reset-failed "$1.service" && kr_did "lifted the start limit of $1"
   fi
 }

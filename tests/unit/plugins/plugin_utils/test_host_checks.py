@@ -210,6 +210,7 @@ def unit(name: str, **change: str) -> HostFacts:
         (unit("kubelet", enabled="disabled", active="inactive"), "critical", "service_start"),
         (unit("containerd", enabled="disabled"), "warning", "service_start"),
         (unit("kubelet", active="failed", result="start-limit-hit"), "critical", "service_start"),
+        (unit("kubelet", active="failed", result="exit-code", restart="always"), "critical", "service_start"),
         (unit("kubelet", load="masked", enabled="masked", active="inactive"), "critical", ""),
     ],
 )
