@@ -16,18 +16,48 @@ from kr_lab.store import STORE, attach, clone, detach, make_disk, ssh_key
 
 __all__ = ["base_key", "ensure_base", "image_tags", "tree_hash"]
 
-_PACKAGES = (
-    "systemd systemd-sysv dbus openssh-server sudo curl ca-certificates openssl python3 iproute2 iputils-ping "
-    "iptables conntrack socat e2fsprogs ethtool kmod procps busybox runc logrotate less"
-).split()
+_PACKAGES = [
+    "systemd",
+    "systemd-sysv",
+    "dbus",
+    "openssh-server",
+    "sudo",
+    "curl",
+    "ca-certificates",
+    "openssl",
+    "python3",
+    "iproute2",
+    "iputils-ping",
+    "iptables",
+    "conntrack",
+    "socat",
+    "e2fsprogs",
+    "ethtool",
+    "kmod",
+    "procps",
+    "busybox",
+    "runc",
+    "logrotate",
+    "less",
+]
 _HOST_BINARIES = ("kubeadm", "kubelet", "kubectl", "containerd", "containerd-shim-runc-v2", "ctr", "crictl")
 _CNI_PLUGINS = Path("/usr/lib/cni")
 _CNI_NAMES = ("bridge", "host-local", "loopback", "portmap")
-_MASKED = (
-    "systemd-udevd.service systemd-udevd-kernel.socket systemd-udevd-control.socket systemd-modules-load.service "
-    "getty.target console-getty.service systemd-logind.service apt-daily.timer apt-daily-upgrade.timer "
-    "dpkg-db-backup.timer e2scrub_all.timer fstrim.timer e2scrub_reap.service"
-).split()
+_MASKED = [
+    "systemd-udevd.service",
+    "systemd-udevd-kernel.socket",
+    "systemd-udevd-control.socket",
+    "systemd-modules-load.service",
+    "getty.target",
+    "console-getty.service",
+    "systemd-logind.service",
+    "apt-daily.timer",
+    "apt-daily-upgrade.timer",
+    "dpkg-db-backup.timer",
+    "e2scrub_all.timer",
+    "fstrim.timer",
+    "e2scrub_reap.service",
+]
 OPSPW_PASSWORD = "lab-only-password"
 
 

@@ -54,8 +54,6 @@ def _status(options: _Options) -> int:
     return 0 if not lacks else 2
 
 
-
-
 def _inventory(options: _Options) -> int:
     print(inventory(load(options.name), options.user), end="")
     return 0

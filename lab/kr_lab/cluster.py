@@ -148,9 +148,7 @@ def save_kubeconfig(lab: Lab) -> None:
 
 
 def _wait_ready(lab: Lab) -> None:
-    template = (
-        '{range .items[*]}{.metadata.name}={range .status.conditions[?(@.type=="Ready")]}{.status}{end} {end}'
-    )
+    template = '{range .items[*]}{.metadata.name}={range .status.conditions[?(@.type=="Ready")]}{.status}{end} {end}'
     answer = ""
     for _ in range(120):
         answer = kubectl(lab, "get", "nodes", "-o", f"jsonpath={template}")

@@ -38,7 +38,7 @@ backend masters
 def free_index(preferred: list[int]) -> int:
     """A third octet that no lab uses; one that has a golden cluster first."""
     taken = {lab.index for lab in all_labs()}
-    free = [index for index in [*preferred, *range(_MOST)] if index not in taken]
+    free: list[int] = [index for index in [*preferred, *range(_MOST)] if index not in taken]
     if free:
         return free[0]
     raise LabError(f"{_MOST} labs are up already: take one down with 'lab down --name N'")

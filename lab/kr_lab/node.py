@@ -90,7 +90,9 @@ def wait_booted(lab: Lab, node: Node) -> None:
         if try_sh(lab, node, "systemctl is-active -q ssh.service").returncode == 0:
             return
         time.sleep(0.5)
-    raise LabError(f"{node.name} of lab '{lab.name}' did not boot within 45 s: see 'lab exec {node.name} -- journalctl'")
+    raise LabError(
+        f"{node.name} of lab '{lab.name}' did not boot within 45 s: see 'lab exec {node.name} -- journalctl'"
+    )
 
 
 def halt(lab: Lab, node: Node) -> None:
@@ -125,9 +127,7 @@ def try_sh(
     return run([*alone, "env", "SYSTEMD_OFFLINE=1", "chroot", root, *argv], stdin=stdin, timeout=timeout, check=False)
 
 
-def node_sh(
-    lab: Lab, node: Node, script: str, *words: str, stdin: str | None = None, timeout: float = 300
-) -> str:
+def node_sh(lab: Lab, node: Node, script: str, *words: str, stdin: str | None = None, timeout: float = 300) -> str:
     """As :func:`try_sh`; a failure is an error, the answer is what it printed."""
     done = try_sh(lab, node, script, *words, stdin=stdin, timeout=timeout)
     if done.returncode != 0:

@@ -16,7 +16,7 @@ from kr_lab.host import LabError, each, run
 from kr_lab.network import make_network, start_balancer
 from kr_lab.node import boot, is_on, wait_booted
 from kr_lab.state import Lab, Node
-from kr_lab.store import detach, is_mounted
+from kr_lab.store import is_mounted
 
 __all__ = ["close_ssh", "cut", "start"]
 

@@ -49,8 +49,7 @@ def open_store() -> Path:
             backing = _backing_file(STORE)
             if backing != str(image.resolve()):
                 raise LabError(
-                    f"the lab of another cache ({backing}) is in use on this machine: "
-                    "run its 'lab down --all' first"
+                    f"the lab of another cache ({backing}) is in use on this machine: run its 'lab down --all' first"
                 )
             return STORE
         CACHE.mkdir(parents=True, exist_ok=True)
