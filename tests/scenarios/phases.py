@@ -26,7 +26,7 @@ def create(story: Story) -> None:
 def prepare(story: Story) -> None:
     """Break it, and note the state the operator finds."""
     for fault in story.breaks:
-        on = ["--on", *fault["on"]] if "on" in fault else []
+        on = ["--on", *fault["at"]] if "at" in fault else []
         lab("break", "--name", story.name, fault["fault"], *on)
     if story.off:
         lab("cut", "--name", story.name, *story.off)

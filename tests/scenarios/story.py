@@ -39,6 +39,7 @@ class Story:
     debug: bool = False  # the repair runs with every switch that makes Ansible talkative
     logins: bool = False  # wrong logins are tried as well
     must_fail: bool = False  # a scenario that claims something untrue
+    everyday: bool = True  # false: only in make test-all
 
     @property
     def nodes(self) -> tuple[str, ...]:
@@ -85,7 +86,7 @@ def read_story(path: Path) -> Story:
         raw[pairs] = frozenset((word, host) for word, hosts in raw.get(pairs, {}).items() for host in hosts)
     for words in ("breaks", "off", "allow", "follows"):
         raw[words] = tuple(raw.get(words, ()))
-    raw["prove"] = tuple((str(p["on"]), str(p["sh"])) for p in raw.get("prove", ()))
+    raw["prove"] = tuple((str(p["at"]), str(p["sh"])) for p in raw.get("prove", ()))
     story = Story(name=path.parent.name, **raw)
     if story.ends not in ENDS:
         raise ValueError(f"{path}: ends is one of {', '.join(ENDS)}, not {story.ends!r}")

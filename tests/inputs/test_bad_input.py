@@ -1,0 +1,125 @@
+"""Wrong inventories, wrong words, hosts that are no nodes: one sentence, nothing done. No lab: hosts are this machine or nobody."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from ansible_collections.kuberevive.cluster.plugins.plugin_utils.preflight import problems
+
+ROOT = Path(__file__).resolve().parents[2]
+PLAYBOOKS = ("diagnose", "recover-power-loss")
+# Nobody listens on port 1: whoever asks is refused at once.
+NOBODY = {"ansible_host": "127.0.0.1", "ansible_port": 1}
+
+
+def inventory(path: Path, **groups: dict[str, Any] | None) -> Path:
+    """An inventory file with these groups."""
+    children = {name: {"hosts": hosts} for name, hosts in groups.items()}
+    path.write_text(yaml.safe_dump({"all": {"children": children}}), encoding="utf-8")
+    return path
+
+
+def play(hosts: Path, playbook: str, *words: str) -> subprocess.CompletedProcess[str]:
+    """The operator's command."""
+    env = {key: value for key, value in os.environ.items() if not key.startswith("ANSIBLE_")}
+    env.update(ANSIBLE_NOCOLOR="1", LC_ALL="C.UTF-8", COLUMNS="400")
+    argv = [ROOT / ".venv/bin/ansible-playbook", "-i", hosts, f"playbooks/{playbook}.yml"]
+    argv += ["-e", json.dumps({"kuberevive_report_dir": str(hosts.parent)}), *words]
+    return subprocess.run(argv, cwd=ROOT, env=env, capture_output=True, text=True, timeout=180, check=False)
+
+
+def ssh_that(path: Path, then: str) -> dict[str, Any]:
+    """Host variables whose ssh runs the command here, among no other machine's processes, and does this to the answer."""
+    here = "exec 2>&1; for word; do command=$word; done\n"
+    path.write_text(f'#!/bin/bash\n{here}unshare --pid --fork --mount-proc sh -c "$command" {then}\n', encoding="utf-8")
+    path.chmod(0o755)
+    return {"ansible_host": "192.0.2.1", "ansible_ssh_executable": str(path)}
+
+
+@pytest.mark.parametrize("playbook", PLAYBOOKS)
+@pytest.mark.parametrize(
+    ("groups", "sentence"),
+    [
+        ({"workers": {"w1": NOBODY}}, "the inventory has no group 'masters'"),
+        ({"masters": {}, "workers": {"w1": NOBODY}}, "the inventory's group 'masters' is empty"),
+        (
+            {"masters": {"m1": NOBODY, "x": NOBODY}, "workers": {"x": NOBODY}},
+            "host x is in both groups, masters and workers",
+        ),
+    ],
+    ids=["no masters", "empty masters", "in both"],
+)
+def test_an_inventory_that_cannot_be_right(
+    tmp_path: Path, playbook: str, groups: dict[str, Any], sentence: str
+) -> None:
+    done = play(inventory(tmp_path / "hosts.yml", **groups), playbook)
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert f"Nothing was done: {sentence}" in done.stdout
+    assert "Look at every node" not in done.stdout.partition("PLAY RECAP")[0].partition("TASK")[2]
+    assert not (tmp_path / "report.json").exists()
+
+
+def test_an_inventory_that_is_not_there(tmp_path: Path) -> None:
+    done = play(tmp_path / "nowhere.yml", "diagnose")
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert "Nothing was done: the inventory has no group 'masters'" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("allow", "sentence"),
+    [
+        (["etcd.everything"], "kuberevive_allow names 'etcd.everything', which nothing asks for; known names: etcd."),
+        ("etcd.member_data_lost", "kuberevive_allow must be a list of names"),
+    ],
+    ids=["unknown name", "no list"],
+)
+def test_consent_that_nothing_asks_for(tmp_path: Path, allow: object, sentence: str) -> None:
+    hosts = inventory(tmp_path / "hosts.yml", masters={"m1": NOBODY})
+    done = play(hosts, "recover-power-loss", "-e", json.dumps({"kuberevive_allow": allow}))
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert f"Nothing was done: {sentence}" in done.stdout
+
+
+@pytest.mark.parametrize("playbook", PLAYBOOKS)
+def test_hosts_that_nobody_reaches(tmp_path: Path, playbook: str) -> None:
+    done = play(inventory(tmp_path / "hosts.yml", masters={"m1": NOBODY}, workers={"w1": NOBODY}), playbook)
+    assert done.returncode == 2, done.stdout + done.stderr
+    report = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
+    assert [(f["code"], f["host"]) for f in report["findings"]] == [
+        ("host.unreachable", "m1"),
+        ("host.unreachable", "w1"),
+    ]
+    assert all("Connection refused" in node["why"] for node in report["nodes"])
+    assert "changed=0" in done.stdout
+    assert "Traceback" not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("playbook", PLAYBOOKS)
+def test_a_machine_that_is_no_kubernetes_node(tmp_path: Path, playbook: str) -> None:
+    hosts = inventory(tmp_path / "hosts.yml", masters={"m1": ssh_that(tmp_path / "ssh", "")})
+    done = play(hosts, playbook)
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert "there is nothing of a kubelet on this machine" in done.stdout
+    assert json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))["steps"] == []
+
+
+@pytest.mark.parametrize("playbook", PLAYBOOKS)
+def test_a_machine_that_says_something_else(tmp_path: Path, playbook: str) -> None:
+    hosts = inventory(tmp_path / "hosts.yml", masters={"m1": ssh_that(tmp_path / "ssh", "| sed 's/^/Welcome! /'")})
+    done = play(hosts, playbook)
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert "the node's answer does not begin with the probe's mark" in done.stdout
+
+
+def test_an_ansible_core_that_is_too_old() -> None:
+    groups = {"masters": ["m1"], "workers": []}
+    assert problems(groups, [], "2.15.13") == [
+        "this is ansible-core 2.15.13: install 2.16 or newer on the machine you run from"
+    ]
+    assert problems(groups, [], "2.16.0") == []

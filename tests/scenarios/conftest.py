@@ -1,0 +1,26 @@
+"""Starts the scenarios that were selected, when all unit tests before them have passed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from scenarios.pool import Pool
+from scenarios.story import Story, all_stories
+
+
+def selected(items: list[pytest.Item]) -> list[Story]:
+    """The stories of the tests that -k and the like left over."""
+    names = {item.callspec.params["story"].name for item in items if hasattr(item, "callspec") and "story" in item.callspec.params}
+    return [story for story in all_stories() if story.name in names]
+
+
+@pytest.fixture(scope="session")
+def pool(request: pytest.FixtureRequest) -> Iterator[Pool]:
+    """All selected scenarios, running."""
+    if request.session.testsfailed:
+        pytest.exit("tests before the lab scenarios have failed: no lab was started", returncode=1)
+    made = Pool(selected(request.session.items))
+    yield made
+    made.stop()

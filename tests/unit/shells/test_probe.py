@@ -1,0 +1,75 @@
+"""The whole probe under every shell a node may have as /bin/sh, on this machine: it answers, and one hanging section costs its limit only."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+from ansible_collections.kuberevive.cluster.plugins.plugin_utils import _probe
+from ansible_collections.kuberevive.cluster.plugins.plugin_utils._facts.base import read_probe
+
+SHELLS = {"dash": ["dash"], "bash": ["bash", "--posix"], "busybox": ["busybox", "sh"]}
+_MAIN = (Path(_probe.__file__).parent / "main.sh").read_text(encoding="utf-8")
+_HERE_DOCUMENT = "<" + "<"
+
+
+def run(shell: list[str], script: str, limit: float = 120) -> str:
+    """As node_info sends it: the text on the shell's stdin."""
+    done = subprocess.run(
+        [*shell, "-s"], input=script, capture_output=True, text=True, errors="replace", timeout=limit, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def with_section(script: str, name: str, body: str, seconds: int) -> str:
+    """The probe with another body and limit for one section."""
+    limit = f"{name}:{_probe.LIMITS[name]}"
+    assert limit in script
+    assert _MAIN in script
+    own = f"kr_section_{name}() {{ {body}; }}\n"
+    return script.replace(limit, f"{name}:{seconds}", 1).replace(_MAIN, own + _MAIN)
+
+
+@pytest.mark.parametrize("shell", SHELLS.values(), ids=SHELLS)
+def test_every_section_answers(shell: list[str]) -> None:
+    answer = run(shell, _probe.assemble(_probe.LIMITS))
+    probe = read_probe(answer)
+    assert probe.complete
+    assert {name: section.state for name, section in probe.sections.items()} == dict.fromkeys(_probe.LIMITS, "ok")
+
+
+@pytest.mark.parametrize("shell", SHELLS.values(), ids=SHELLS)
+@pytest.mark.parametrize(
+    "hang",
+    ["sleep 300", "sleep 300 | cat", "(trap '' HUP TERM; exec sleep 300)", "while :; do :; done"],
+    ids=["child", "pipe", "deaf", "spinning"],
+)
+def test_a_hanging_section_costs_its_own_limit(shell: list[str], hang: str) -> None:
+    script = with_section(_probe.assemble(["host", "runtime", "pki"]), "runtime", hang, 2)
+    began = time.monotonic()
+    probe = read_probe(run(shell, script, 60))
+    assert time.monotonic() - began < 2 + _probe.LIMITS["host"] + _probe.LIMITS["pki"]
+    assert probe.complete
+    assert {name: section.state for name, section in probe.sections.items()} == {
+        "host": "ok",
+        "runtime": "timeout",
+        "pki": "ok",
+    }
+
+
+@pytest.mark.parametrize("shell", SHELLS.values(), ids=SHELLS)
+def test_a_child_that_stays_does_not_keep_the_connection(shell: list[str]) -> None:
+    script = with_section(_probe.assemble(["host", "pki"]), "host", "sleep 40 & echo", 5)
+    began = time.monotonic()
+    probe = read_probe(run(shell, script, 60))
+    assert time.monotonic() - began < 30
+    assert probe.complete
+
+
+def test_nothing_that_runs_on_a_node_has_a_here_document() -> None:
+    folder = Path(_probe.__file__).parent.parent
+    for path in [*folder.glob("_probe/*.sh"), *folder.glob("_steps/*.sh")]:
+        assert _HERE_DOCUMENT not in path.read_text(encoding="utf-8").replace("$" + "((", ""), path

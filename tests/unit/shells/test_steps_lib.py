@@ -1,0 +1,89 @@
+"""The words repairs are written in, under every shell a node may have: what is overwritten is kept, and nothing is half done."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+from ansible_collections.kuberevive.cluster.plugins.plugin_utils import _steps
+
+SHELLS = {"dash": ["dash"], "bash": ["bash", "--posix"], "busybox": ["busybox", "sh"]}
+_LIB = (Path(_steps.__file__).parent / "lib.sh").read_text(encoding="utf-8")
+
+
+@pytest.fixture(params=SHELLS.values(), ids=SHELLS)
+def shell(request: pytest.FixtureRequest) -> list[str]:
+    """One shell after the other."""
+    words: list[str] = request.param
+    return words
+
+
+def run(shell: list[str], vault: Path, script: str) -> subprocess.CompletedProcess[str]:
+    """A repair's text with lib.sh in front; its backups go below a directory of the test."""
+    for place in ("/var/lib/kuberevive", "/run/kuberevive", "/dev/shm/kuberevive"):
+        assert place in _LIB
+    lib = _LIB.replace("/var/lib/kuberevive /run/kuberevive /dev/shm/kuberevive", str(vault))
+    text = "\n".join(["KR_RUN=run1", "KR_STEP=try@here", lib, script, "echo @done"])
+    return subprocess.run([*shell, "-s"], input=text, capture_output=True, text=True, timeout=30, check=False)
+
+
+def test_a_backup_keeps_the_first_version_with_its_hash(shell: list[str], tmp_path: Path) -> None:
+    file = tmp_path / "etc" / "conf"
+    file.parent.mkdir()
+    file.write_text("first")
+    script = f"kr_backup {file}; echo second >{file}; kr_backup {file}"
+    done = run(shell, tmp_path / "vault", script)
+    kept = tmp_path / "vault" / "run1"
+    assert "@done" in done.stdout, done.stderr
+    assert f"@backup {kept}" in done.stdout
+    assert (kept / f"files{file}").read_text() == "first"
+    assert "a7937b64b8caa58f03721bb6bacf5c78cb235febe0e70b1b84cd99541461a08e" in (kept / "sha256").read_text()
+    assert oct((tmp_path / "vault").stat().st_mode)[-3:] == "700"
+    assert f"try@here\tbackup {file}" in (kept / "journal").read_text()
+
+
+def test_aside_moves_and_says_where(shell: list[str], tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    data.mkdir()
+    (data / "db").write_text("x")
+    done = run(shell, tmp_path / "vault", f'kr_aside {data}; printf "%s" "$KR_ASIDE"')
+    kept = tmp_path / "vault" / "run1" / f"files{data}"
+    assert str(kept) in done.stdout
+    assert (kept / "db").read_text() == "x"
+    assert not data.exists()
+
+
+def test_put_writes_a_whole_file_with_its_mode(shell: list[str], tmp_path: Path) -> None:
+    target = tmp_path / "key"
+    target.write_text("old")
+    done = run(shell, tmp_path / "vault", f"printf new | kr_put {target} 600 $(id -u):$(id -g)")
+    assert "@done" in done.stdout, done.stderr
+    assert target.read_text() == "new"
+    assert oct(target.stat().st_mode)[-3:] == "600"
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".kuberevive")] == []
+
+
+def test_put_into_a_place_that_is_not_there_fails_and_says_so(shell: list[str], tmp_path: Path) -> None:
+    done = run(shell, tmp_path / "vault", f"printf new | kr_put {tmp_path}/none/key 600 0:0")
+    assert "@failed could not write" in done.stdout
+
+
+def test_a_refusal_ends_with_its_own_code(shell: list[str], tmp_path: Path) -> None:
+    done = run(shell, tmp_path / "vault", 'kr_refuse no_quorum "two of three are gone"')
+    assert done.returncode == 3
+    assert done.stdout == "@refused no_quorum two of three are gone\n"
+
+
+def test_a_failure_ends_with_its_own_code(shell: list[str], tmp_path: Path) -> None:
+    done = run(shell, tmp_path / "vault", 'kr_fail "no room"')
+    assert done.returncode == 4
+    assert "@failed no room" in done.stdout
+    assert "@done" not in done.stdout
+
+
+def test_a_wait_has_a_limit_and_says_for_what(shell: list[str], tmp_path: Path) -> None:
+    done = run(shell, tmp_path / "vault", 'kr_wait 1 "the moon" false || echo over; kr_wait 1 "now" true && echo there')
+    assert "waited 1 s for: the moon" in done.stdout
+    assert "over" in done.stdout
+    assert "there" in done.stdout
