@@ -16,57 +16,31 @@ from kr_lab.store import STORE, attach, clone, detach, make_disk, ssh_key
 
 __all__ = ["base_key", "ensure_base", "image_tags", "tree_hash"]
 
-_PACKAGES = [
-    "systemd",
-    "systemd-sysv",
-    "dbus",
-    "openssh-server",
-    "sudo",
-    "curl",
-    "ca-certificates",
-    "openssl",
-    "python3",
-    "iproute2",
-    "iputils-ping",
-    "iptables",
-    "conntrack",
-    "socat",
-    "e2fsprogs",
-    "ethtool",
-    "kmod",
-    "procps",
-    "busybox",
-    "runc",
-    "logrotate",
-    "less",
-]
+_PACKAGES = (
+    *("systemd", "systemd-sysv", "dbus", "openssh-server", "sudo", "curl", "ca-certificates", "openssl", "python3"),
+    *("iproute2", "iputils-ping", "iptables", "conntrack", "socat", "e2fsprogs", "ethtool", "kmod", "procps"),
+    *("busybox", "runc", "logrotate", "less"),
+)
 _HOST_BINARIES = ("kubeadm", "kubelet", "kubectl", "containerd", "containerd-shim-runc-v2", "ctr", "crictl")
 _CNI_PLUGINS = Path("/usr/lib/cni")
 _CNI_NAMES = ("bridge", "host-local", "loopback", "portmap")
-_MASKED = [
-    "systemd-udevd.service",
-    "systemd-udevd-kernel.socket",
-    "systemd-udevd-control.socket",
-    "systemd-modules-load.service",
-    "getty.target",
-    "console-getty.service",
-    "systemd-logind.service",
-    "apt-daily.timer",
-    "apt-daily-upgrade.timer",
-    "dpkg-db-backup.timer",
-    "e2scrub_all.timer",
-    "fstrim.timer",
-    "e2scrub_reap.service",
-]
+_MASKED = (
+    *("systemd-udevd.service", "systemd-udevd-kernel.socket", "systemd-udevd-control.socket"),
+    *("systemd-modules-load.service", "systemd-logind.service", "getty.target", "console-getty.service"),
+    *("apt-daily.timer", "apt-daily-upgrade.timer", "dpkg-db-backup.timer", "fstrim.timer"),
+    *("e2scrub_all.timer", "e2scrub_reap.service"),
+)
+# Raise it when the code below makes another disk than before from the same data.
+_RECIPE = 1
 OPSPW_PASSWORD = "lab-only-password"
 
 
 def tree_hash(*paths: Path) -> str:
-    """One hash over files and folders: their names, modes and contents."""
+    """One hash over files and folders: their names, contents, and whether they are programs."""
     digest = hashlib.sha256()
     for top in paths:
         for path in [top] if top.is_file() else sorted(p for p in top.rglob("*") if p.is_file()):
-            digest.update(f"{path.relative_to(LAB_DIR)} {path.stat().st_mode & 0o777:o}\n".encode())
+            digest.update(f"{path.relative_to(LAB_DIR)} {bool(path.stat().st_mode & 0o100)}\n".encode())
             digest.update(path.read_bytes())
     return digest.hexdigest()
 
@@ -74,7 +48,8 @@ def tree_hash(*paths: Path) -> str:
 def base_key(profile: Profile) -> str:
     """What the base disk is made of, as a short hash: another key, another disk."""
     public = ssh_key().with_suffix(".pub").read_text(encoding="utf-8")
-    parts = (profile.key, public, tree_hash(LAB_DIR / "node", Path(__file__)))
+    data = repr((_RECIPE, _PACKAGES, _HOST_BINARIES, _CNI_NAMES, _MASKED, profile.apt))
+    parts = (profile.key, public, data, tree_hash(LAB_DIR / "node"))
     return f"{profile.name}-{hashlib.sha256('|'.join(parts).encode()).hexdigest()[:12]}"
 
 

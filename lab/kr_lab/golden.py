@@ -10,7 +10,7 @@ from pathlib import Path
 from kr_lab import podman
 from kr_lab.base import base_key, ensure_base, tree_hash
 from kr_lab.build import Profile
-from kr_lab.cluster import create_cluster
+from kr_lab.cluster import create_cluster, init_documents
 from kr_lab.health import wait_healthy
 from kr_lab.host import LAB_DIR, each, step
 from kr_lab.network import make_network, start_balancer
@@ -22,12 +22,15 @@ from kr_lab.workload import apply_workload
 __all__ = ["copy_golden", "golden_indexes", "has_golden", "make_golden"]
 
 _DAYS = 7
+# Raise it when the code makes another cluster than before from the same configuration.
+_RECIPE = 1
 
 
 def _family(profile: Profile, masters: int, workers: int) -> str:
-    recipe = tree_hash(*(LAB_DIR / "kr_lab" / name for name in ("cluster.py", "node.py")), LAB_DIR / "workload.yaml")
-    digest = hashlib.sha256(f"{base_key(profile)}|{recipe}".encode()).hexdigest()[:12]
-    return f"{profile.name}-{masters}m{workers}w-{digest}"
+    pattern = Lab("golden", profile.name, profile.kubernetes, profile.runtime, "", 0, masters, workers)
+    told = repr([init_documents(pattern, pattern.nodes[0], "", ""), _RECIPE])
+    digest = hashlib.sha256(f"{base_key(profile)}|{told}|{tree_hash(LAB_DIR / 'workload.yaml')}".encode())
+    return f"{profile.name}-{masters}m{workers}w-{digest.hexdigest()[:12]}"
 
 
 def _folder(profile: Profile, lab: Lab) -> Path:

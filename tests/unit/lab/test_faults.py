@@ -39,7 +39,7 @@ def test_faults_made_of_others_name_real_ones() -> None:
 
 
 def test_an_unknown_fault_is_refused() -> None:
-    with pytest.raises(LabError, match="no fault 'host.nothing': 'lab faults' lists them"):
+    with pytest.raises(LabError, match=r"no fault 'host\.nothing': 'lab faults' lists them"):
         faults.find("host.nothing")
 
 
