@@ -13,7 +13,7 @@ _HERE = Path(__file__).parent
 # Seconds a section may take before it becomes "could not tell".
 LIMITS: dict[str, int] = {
     "host": 10,
-    "runtime": 10,
+    "runtime": 15,
     "pki": 15,
     "kubelet": 8,
     "etcd": 15,

@@ -26,14 +26,14 @@ kr_runtime_ask() {
   [ -S "$KR_SOCKET" ] || return 0
   case $KR_RUNTIME in
     docker)
-      kr_have docker && kr_out ask kr_limit 4 docker ps -a --no-trunc --filter label=io.kubernetes.pod.namespace=kube-system \
+      kr_have docker && kr_out ask kr_limit 8 docker ps -a --no-trunc --filter label=io.kubernetes.pod.namespace=kube-system \
         --format '{{.ID}} {{.Names}} {{.Status}}'
       ;;
     containerd)
-      if kr_have ctr; then kr_out ask kr_limit 4 ctr -a "$KR_SOCKET" -n k8s.io tasks ls
-      elif kr_have crictl; then kr_out ask kr_limit 4 crictl -r "unix://$KR_SOCKET" version; fi
+      if kr_have ctr; then kr_out ask kr_limit 8 ctr -a "$KR_SOCKET" -n k8s.io tasks ls
+      elif kr_have crictl; then kr_out ask kr_limit 8 crictl -r "unix://$KR_SOCKET" version; fi
       ;;
-    crio) kr_have crictl && kr_out ask kr_limit 4 crictl -r "unix://$KR_SOCKET" version ;;
+    crio) kr_have crictl && kr_out ask kr_limit 8 crictl -r "unix://$KR_SOCKET" version ;;
   esac
 }
 
