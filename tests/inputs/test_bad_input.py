@@ -29,7 +29,7 @@ def play(hosts: Path, playbook: str, *words: str) -> subprocess.CompletedProcess
     """The operator's command."""
     env = {key: value for key, value in os.environ.items() if not key.startswith("ANSIBLE_")}
     env.update(ANSIBLE_NOCOLOR="1", LC_ALL="C.UTF-8", COLUMNS="400")
-    argv = [ROOT / ".venv/bin/ansible-playbook", "-i", hosts, f"playbooks/{playbook}.yml"]
+    argv = [str(ROOT / ".venv/bin/ansible-playbook"), "-i", str(hosts), f"playbooks/{playbook}.yml"]
     argv += ["-e", json.dumps({"kuberevive_report_dir": str(hosts.parent)}), *words]
     return subprocess.run(argv, cwd=ROOT, env=env, capture_output=True, text=True, timeout=180, check=False)
 

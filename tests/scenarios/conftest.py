@@ -12,7 +12,11 @@ from scenarios.story import Story, all_stories
 
 def selected(items: list[pytest.Item]) -> list[Story]:
     """The stories of the tests that -k and the like left over."""
-    names = {item.callspec.params["story"].name for item in items if hasattr(item, "callspec") and "story" in item.callspec.params}
+    names = {
+        item.callspec.params["story"].name
+        for item in items
+        if hasattr(item, "callspec") and "story" in item.callspec.params
+    }
     return [story for story in all_stories() if story.name in names]
 
 

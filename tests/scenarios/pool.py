@@ -1,4 +1,4 @@
-"""Runs scenarios two at a time, each on a lab of its own; those that must stay apart never side by side."""
+"""Runs scenarios two at a time, each on a lab of its own."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Condition, Thread
+from threading import Lock, Thread
 
 from scenarios.story import ROOT, Story
 
@@ -37,10 +37,8 @@ class Pool:
 
     def __init__(self, stories: Sequence[Story], width: int = 2) -> None:
         self._futures: dict[str, Future[Result]] = {story.name: Future() for story in stories}
-        self._waiting = list(stories)
-        self._apart: set[str] = set()
-        self._turn = Condition()
-        self._stopped = False
+        self._waiting = list(reversed(stories))
+        self._lock = Lock()
         for _ in range(width):
             Thread(target=self._work, daemon=True).start()
 
@@ -50,9 +48,8 @@ class Pool:
 
     def stop(self) -> None:
         """Start no further one."""
-        with self._turn:
-            self._stopped = True
-            self._turn.notify_all()
+        with self._lock:
+            self._waiting.clear()
 
     def _work(self) -> None:
         while (story := self._next()) is not None:
@@ -61,21 +58,10 @@ class Pool:
                 future.set_result(_molecule(story))
             except Exception as error:  # the test that waits for it shall raise it
                 future.set_exception(error)
-            with self._turn:
-                self._apart.discard(story.apart)
-                self._turn.notify_all()
 
     def _next(self) -> Story | None:
-        with self._turn:
-            while self._waiting and not self._stopped:
-                for story in self._waiting:
-                    if not story.apart or story.apart not in self._apart:
-                        self._waiting.remove(story)
-                        if story.apart:
-                            self._apart.add(story.apart)
-                        return story
-                self._turn.wait()
-            return None
+        with self._lock:
+            return self._waiting.pop() if self._waiting else None
 
 
 def _molecule(story: Story) -> Result:
@@ -100,7 +86,9 @@ def _molecule(story: Story) -> Result:
     finally:
         subprocess.run([ROOT / "lab/lab", "down", "--name", story.name], capture_output=True, check=False)
     result = Result(done.returncode, time.monotonic() - began, log)
-    _say(f"scenario {story.name}: {'ok' if (result.rc == 0) != story.must_fail else 'FAILED'} in {result.seconds:.0f} s")
+    _say(
+        f"scenario {story.name}: {'ok' if (result.rc == 0) != story.must_fail else 'FAILED'} in {result.seconds:.0f} s"
+    )
     return result
 
 

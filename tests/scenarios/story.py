@@ -35,7 +35,6 @@ class Story:
     refuses: dict[str, str] = field(default_factory=dict)  # finding code -> words of the reason
     ends: str = "healthy"
     prove: tuple[tuple[str, str], ...] = ()  # (host, sh that must succeed at the end)
-    apart: str = ""  # scenarios with the same word here never run side by side
     debug: bool = False  # the repair runs with every switch that makes Ansible talkative
     logins: bool = False  # wrong logins are tried as well
     must_fail: bool = False  # a scenario that claims something untrue

@@ -1,4 +1,4 @@
-"""The whole probe under every shell a node may have as /bin/sh, on this machine: it answers, and one hanging section costs its limit only."""
+"""The whole probe under every shell a node may have, on this machine: it answers, and a hanging section costs its limit only."""
 
 from __future__ import annotations
 

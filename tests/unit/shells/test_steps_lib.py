@@ -12,7 +12,7 @@ SHELLS = {"dash": ["dash"], "bash": ["bash", "--posix"], "busybox": ["busybox", 
 _LIB = (Path(_steps.__file__).parent / "lib.sh").read_text(encoding="utf-8")
 
 
-@pytest.fixture(params=SHELLS.values(), ids=SHELLS)
+@pytest.fixture(params=list(SHELLS.values()), ids=list(SHELLS))
 def shell(request: pytest.FixtureRequest) -> list[str]:
     """One shell after the other."""
     words: list[str] = request.param
