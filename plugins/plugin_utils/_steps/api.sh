@@ -41,7 +41,7 @@ kr_get() {
 # kr_conf_word KUBECONFIG KEY: the first value of that key.
 kr_conf_word() { sed -n "s/^[ -]*$2: *\"\{0,1\}\([^\" ]*\)\"\{0,1\} *\$/\1/p" "$1" 2>/dev/null | head -n 1; }
 
-# kr_as KUBECONFIG CA SECONDS URL… [curl word…]: kr_get with the kubeconfig's client certificate.
+# kr_as KUBECONFIG CA SECONDS URL [curl word…]: kr_get with the kubeconfig's client certificate.
 kr_as() {
   kr_conf=$1
   shift
@@ -76,10 +76,11 @@ kr_node_lines() {
   tr '{' '\n' | sed -n -e '/^@code=/p' -e '/^curl: /p' -e 's/^"cells":\["\([^"]*\)","\([^"]*\)","\([^"]*\)".*/\1 \2 \3/p'
 }
 
-# kr_leases KUBECONFIG CA SECONDS https://ADDRESS:PORT
+# kr_leases KUBECONFIG CA SECONDS https://ADDRESS:PORT. One question at a time: the key can be read from its pipe only once.
 kr_leases() {
-  kr_as "$1" "$2" "$3" "$4/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases?pretty=0" \
-    "$4/apis/coordination.k8s.io/v1/namespaces/kube-system/leases?pretty=0" | kr_lease_lines
+  for kr_space in kube-node-lease kube-system; do
+    kr_as "$1" "$2" "$3" "$4/apis/coordination.k8s.io/v1/namespaces/$kr_space/leases?pretty=0"
+  done | kr_lease_lines
 }
 
 # kr_nodes KUBECONFIG CA SECONDS https://ADDRESS:PORT
