@@ -82,6 +82,7 @@ kr_restart() {
   kr_before=$(kr_started "$1") || kr_before=0
   if [ "$2" -gt 0 ] && [ "$kr_before" -gt "$(($2 + 2))" ]; then
     kr_note "$1 has been restarted meanwhile"
+    kr_before=$2
   elif [ "$kr_before" -eq 0 ]; then
     kr_note "no $1 runs at this moment; kubelet starts it"
   else
