@@ -72,9 +72,7 @@ def as_text(
     return "\n".join(lines)
 
 
-def save(
-    directory: Path, judgement: Judgement, cluster: Cluster, done: Collection[dict[str, Any]], run_id: str
-) -> str:
+def save(directory: Path, judgement: Judgement, cluster: Cluster, done: Collection[dict[str, Any]], run_id: str) -> str:
     """Write report.json into the directory (atomically) and return its path."""
     directory.mkdir(parents=True, exist_ok=True)
     path = directory / "report.json"
@@ -157,7 +155,7 @@ def _refused(judgement: Judgement) -> list[str]:
     for refusal in judgement.refusals:
         lines.append(f"  {refusal.host}: {refusal.reason} ({', '.join(refusal.codes)})")
         if refusal.consent:
-            lines.append(f"      to allow it: -e '{{\"kuberevive_allow\": [\"{refusal.consent}\"]}}'")
+            lines.append(f'      to allow it: -e \'{{"kuberevive_allow": ["{refusal.consent}"]}}\'')
     return lines
 
 
@@ -165,8 +163,12 @@ def _done(done: Collection[dict[str, Any]]) -> list[str]:
     if not done:
         return ["No repair was needed."]
     lines = ["What was done:"]
+    last = ""
     for step in done:
-        lines.append(f"  {step['host']}  {step['state']:7} {step['title']}")
+        head = f"  {step['host']}  {step['state']:7} {step['title']}"
+        if head != last:  # a step of several parts is told as one
+            lines.append(head)
+        last = head
         lines += [f"            {line}" for line in step.get("lines", [])]
         if step["state"] in ("failed", "refused"):
             lines.append(f"            {step['msg']}")

@@ -163,7 +163,12 @@ kr_tidy() {
 
 # Whatever happens, a kubelet that ran runs again: with the manifests aside it cannot hurt the cluster.
 KR_WAS=
-trap 'case $KR_WAS in active | activating | reloading) systemctl start --no-block kubelet ;; esac' EXIT
+kr_again() {
+  case $KR_WAS in active | activating | reloading) ;; *) return 0 ;; esac
+  case $(kr_kubelet_state) in active | activating | reloading) return 0 ;; esac
+  systemctl start --no-block kubelet && kr_did "started kubelet again"
+}
+trap kr_again EXIT
 
 case $KR_ARG_DO in
   hold) kr_hold ;;
