@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ansible.errors import AnsibleError
+
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils.etcd_step import EtcdStep
 
 __all__ = ["ActionModule"]

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ansible.errors import AnsibleError
+
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils import etcd_decide as decide
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils import etcd_gateway as gateway
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils.etcd_gateway import Member
@@ -222,12 +223,15 @@ class ActionModule(EtcdStep):
         lines: list[str] = []
         for entry in listed:
             urls = [*entry.client_urls, *entry.peer_urls]
-            if any(answer.http for answer in self.ask(args, urls, "/health", limit=4)):
+            # Only a refused or unanswered connection is silence; a broken handshake is somebody who is there.
+            if any(not decide.silent(answer) for answer in self.ask(args, urls, "/health", limit=4)):
                 raise StepRefused("alive", f"something answers at {', '.join(urls)}: member {entry.id} is no leftover")
             why = self._closed({**args, "peer_urls": list(entry.peer_urls)})
             if why:
                 raise StepRefused("quorum", why)
-            self._snapshot(args)
+            saved = self._snapshot(args)
+            if saved.get("failed"):
+                raise PartFailed(str(saved["msg"]))
             lines.append(self._remove(args, entry.id))
         return _did(bool(lines), *(lines or ["no such entry is in the list any more"]))
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from ansible_collections.kuberevive.cluster.plugins.plugin_utils.etcd_gateway import Member
+from ansible_collections.kuberevive.cluster.plugins.plugin_utils.etcd_gateway import Member, Reply
 
-__all__ = ["Change", "gate", "initial_cluster", "next_change", "version_of"]
+__all__ = ["Change", "gate", "initial_cluster", "next_change", "silent", "version_of"]
 
 
 @dataclass(frozen=True)
@@ -53,6 +53,11 @@ def initial_cluster(members: Sequence[Member], name: str, peer_urls: Collection[
         own = bool(set(member.peer_urls) & set(peer_urls))
         pairs += [f"{name if own else member.name}={url}" for url in member.peer_urls]
     return ",".join(pairs)
+
+
+def silent(answer: Reply) -> bool:
+    """Whether nobody is there: no route or name, refused, or no answer in time. Anything else is somebody."""
+    return answer.http == 0 and any(f"curl: ({code})" in answer.error for code in (6, 7, 28))
 
 
 def version_of(text: str) -> tuple[int, int]:

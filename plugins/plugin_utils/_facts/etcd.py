@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass, replace
 
 import yaml
+
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils import etcd_gateway
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils._facts.base import FileFact, Output, Section
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils.etcd_gateway import Member, Status

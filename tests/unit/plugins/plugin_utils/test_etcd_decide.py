@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils import etcd_decide as decide
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils import etcd_gateway as gateway
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils.etcd_gateway import Member
@@ -88,6 +89,21 @@ def test_numbers_are_decimal_strings_and_what_is_missing_is_zero() -> None:
     assert (only.id, only.name, only.client_urls, only.learner) == ("9758730494805324881", "", (), True)
     assert gateway.status(answer) is not None
     assert gateway.count(gateway.reply('{"header":{"cluster_id":"1"}}\n@http=200')) == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("curl: (7) Failed to connect to 10.77.0.99 port 2380: Connection refused\n\n@http=000", True),
+        ("curl: (28) Connection timed out after 4001 milliseconds\n\n@http=000", True),
+        ("curl: (60) SSL certificate problem: certificate has expired\n\n@http=000", False),
+        ("curl: (56) OpenSSL SSL_read: alert bad certificate\n\n@http=000", False),
+        ("404 page not found\n@http=404", False),
+        ("", False),
+    ],
+)
+def test_only_a_refused_or_unanswered_connection_is_silence(text: str, expected: bool) -> None:
+    assert decide.silent(gateway.reply(text)) is expected
 
 
 def test_no_answer_and_an_error_say_why() -> None:

@@ -7,6 +7,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 import pytest
+
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils import _judge, _steps, etcd_view
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils._facts.base import FileFact
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils._facts.etcd import EtcdFacts, Member, Status
