@@ -6,6 +6,7 @@ from collections.abc import Generator
 from typing import Any
 
 import pytest
+
 from scenarios.nodes import journals
 from scenarios.story import Story, of_this_process
 

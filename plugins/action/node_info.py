@@ -27,7 +27,7 @@ class ActionModule(ActionBase):
 
     _supports_check_mode = True
     _supports_async = False
-    _VALID_ARGS = frozenset(("sections", "host"))
+    _VALID_ARGS = frozenset(("sections", "host", "max_age"))
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Observe one node once."""
@@ -35,9 +35,13 @@ class ActionModule(ActionBase):
         variables = task_vars or {}
         host = str(self._task.args.get("host") or variables.get("inventory_hostname", ""))
         asked = tuple(s for s in LAYERS if s in (self._task.args.get("sections") or LAYERS))
-        node, size = self._look(host, asked, variables)
         spool = Spool.of_this_run()
-        spool.put_node(merge(spool.node(host), node))
+        known = spool.node(host)
+        if known is not None and self._fresh(known, asked, spool):
+            node, size = known, 0
+        else:
+            node, size = self._look(host, asked, variables)
+            spool.put_node(merge(known, node))
         return {
             **result,
             "changed": False,
@@ -48,6 +52,17 @@ class ActionModule(ActionBase):
             "bytes": size,
             "sections": node.sections,
         }
+
+    def _fresh(self, known: Node, asked: tuple[str, ...], spool: Spool) -> bool:
+        """Whether the last look still serves: young enough, whole, and no step was taken since, on any node."""
+        limit = float(self._task.args.get("max_age") or 0)
+        if not limit or known.seen_at is None or not known.reachable:
+            return False
+        if any(known.sections.get(layer) != "ok" for layer in asked):
+            return False
+        age = (datetime.now(timezone.utc) - known.seen_at).total_seconds()
+        changed = not self._task.check_mode and spool.step_since(known.seen_at)
+        return 0 <= age <= limit and not changed
 
     def _look(self, host: str, asked: tuple[str, ...], variables: dict[str, Any]) -> tuple[Node, int]:
         groups = tuple(g for g in ("masters", "workers") if host in variables.get("groups", {}).get(g, []))

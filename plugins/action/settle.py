@@ -6,6 +6,7 @@ from typing import Any
 
 import yaml
 from ansible.errors import AnsibleConnectionFailure, AnsibleError
+
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils._judge.heartbeats import names_of
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils.model import Node
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils.spool import Spool

@@ -19,6 +19,12 @@ options:
   host:
     description: Inventory name the facts belong to; set it when the task is delegated.
     type: str
+  max_age:
+    description:
+      - Seconds for which this run's last look at the node still serves, as long as no step was taken since on any node.
+      - V(0) always looks.
+    type: float
+    default: 0
 attributes:
   check_mode:
     description: Runs the same in check mode, because it changes nothing.

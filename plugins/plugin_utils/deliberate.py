@@ -34,5 +34,3 @@ def deliberate(
     steps, refusals = plan(cluster, findings)
     blind = tuple(o for o in outcomes if o.state == "could_not_tell")
     return Judgement(findings, steps, refusals, blind, outcomes), cluster
-
-

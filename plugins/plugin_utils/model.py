@@ -60,7 +60,9 @@ class Cluster:
     now: datetime
     allow: frozenset[str] = frozenset()  # consent, by name
     settings: dict[str, Any] = field(default_factory=dict)  # kuberevive_* variables that checks read
-    canaries: dict[str, str] = field(default_factory=dict)  # host -> ok, or why a test write through its apiserver failed
+    canaries: dict[str, str] = field(
+        default_factory=dict
+    )  # host -> ok, or why a test write through its apiserver failed
 
     def node(self, name: str) -> Node:
         """The node of that inventory name (KeyError when there is none)."""

@@ -20,7 +20,9 @@ def _inventory(groups: Mapping[str, Collection[str]]) -> list[str]:
     found: list[str] = []
     masters, workers = list(groups.get("masters", [])), list(groups.get("workers", []))
     if "masters" not in groups:
-        found.append("the inventory has no group 'masters': put the control plane's hosts into it (see inventory/hosts.yml)")
+        found.append(
+            "the inventory has no group 'masters': put the control plane's hosts into it (see inventory/hosts.yml)"
+        )
     elif not masters:
         found.append("the inventory's group 'masters' is empty: name at least one control plane host in it")
     for host in masters:
@@ -31,9 +33,13 @@ def _inventory(groups: Mapping[str, Collection[str]]) -> list[str]:
 
 def _consents(allow: object) -> list[str]:
     if not isinstance(allow, list | tuple):
-        return [f"kuberevive_allow must be a list of names, not {allow!r}: -e '{{\"kuberevive_allow\": [\"NAME\"]}}'"]
+        return [f'kuberevive_allow must be a list of names, not {allow!r}: -e \'{{"kuberevive_allow": ["NAME"]}}\'']
     known = ", ".join(sorted(CONSENTS))
-    return [f"kuberevive_allow names {name!r}, which nothing asks for; known names: {known}" for name in allow if name not in CONSENTS]
+    return [
+        f"kuberevive_allow names {name!r}, which nothing asks for; known names: {known}"
+        for name in allow
+        if name not in CONSENTS
+    ]
 
 
 def _core(core: str) -> list[str]:

@@ -163,17 +163,18 @@ def _done(done: Collection[dict[str, Any]]) -> list[str]:
     if not done:
         return ["No repair was needed."]
     lines = ["What was done:"]
-    last = ""
+    before: tuple[str, str, str] | None = None
     for step in done:
-        head = f"  {step['host']}  {step['state']:7} {step['title']}"
-        if head != last:  # a step of several parts is told as one
-            lines.append(head)
-        last = head
+        mark = (step["host"], step["title"], step["state"])
+        if mark != before:  # the parts of one step stand under one headline
+            lines.append(f"  {step['host']}  {step['state']:7} {step['title']}")
+        before = mark
         lines += [f"            {line}" for line in step.get("lines", [])]
         if step["state"] in ("failed", "refused"):
             lines.append(f"            {step['msg']}")
-        if step.get("backup"):
-            lines.append(f"            what was there before lies on {step['host']} in {step['backup']}")
+    kept = dict.fromkeys(f"{step['host']}:{step['backup']}" for step in done if step.get("backup"))
+    if kept:
+        lines += ["", "What was there before is kept in " + ", ".join(kept)]
     return [*lines, ""]
 
 

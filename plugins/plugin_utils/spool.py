@@ -10,6 +10,7 @@ import json
 import os
 import secrets
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,8 @@ from ansible_collections.kuberevive.cluster.plugins.plugin_utils.codec import fr
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils.model import Node
 
 __all__ = ["Spool"]
+
+_STAMP = "%Y%m%d%H%M%S%f"
 
 
 class Spool:
@@ -80,8 +83,13 @@ class Spool:
         """The newest canary of every host that tried one."""
         return {entry["host"]: entry["canary"] for entry in self._all("proofs") if entry["canary"]}
 
+    def step_since(self, moment: datetime) -> bool:
+        """Whether any step ended after that moment (what --check recorded changed no node)."""
+        mark = moment.strftime(_STAMP)
+        return any(path.name > mark for path in (self.directory / "steps").iterdir() if not path.name.startswith("."))
+
     def _add(self, folder: str, data: dict[str, Any]) -> None:
-        stamp = datetime.now(timezone.utc).strftime("%Y%m%d%H%M%S%f")
+        stamp = datetime.now(timezone.utc).strftime(_STAMP)
         name = f"{stamp}-{os.getpid()}-{secrets.token_hex(2)}"
         self._write(self.directory / folder / name, json.dumps(to_plain(data)))
 
@@ -97,8 +105,6 @@ class Spool:
         if not exclusive:
             temporary.replace(path)
             return
-        try:
+        with suppress(FileExistsError):
             os.link(temporary, path)  # the first worker wins
-        except FileExistsError:
-            pass
         temporary.unlink()

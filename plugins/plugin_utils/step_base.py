@@ -88,7 +88,11 @@ class StepBase(ActionBase):
                 report["state"] = "done"
         except AnsibleConnectionFailure as error:
             report["state"] = "failed"
-            outcome = {"failed": True, "lost_contact": True, "msg": f"contact with {host} was lost during: {title}: {error}"}
+            outcome = {
+                "failed": True,
+                "lost_contact": True,
+                "msg": f"contact with {host} was lost during: {title}: {error}",
+            }
         except StepRefused as refusal:
             report["state"] = "refused"
             outcome = {"failed": True, "refused": refusal.code, "msg": f"{title}: refused: {refusal}"}

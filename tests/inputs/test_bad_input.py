@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
+
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils.preflight import problems
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass
 
 import pytest
+
 from scenarios.nodes import ask, digest
 from scenarios.runs import Run, play
 from scenarios.story import Story

@@ -7,6 +7,7 @@ import time
 from datetime import datetime
 
 import pytest
+
 from scenarios.nodes import ask, node_address
 from scenarios.runs import lab
 from scenarios.story import Story

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+
 from scenarios.nodes import digest, key_material
 from scenarios.story import Story
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import yaml
+
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils._facts.base import FileFact, Section
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils._facts.podlog import last_words
 

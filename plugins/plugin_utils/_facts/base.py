@@ -92,7 +92,9 @@ def read_probe(text: str) -> Probe:
     start = next((i for i, line in enumerate(lines) if line.strip() == "@kuberevive 1"), None)
     if start is None:
         head = " ".join(text.split())[:120]
-        raise ProbeError(f"the node's answer does not begin with the probe's mark; it begins: {head or 'nothing at all'}")
+        raise ProbeError(
+            f"the node's answer does not begin with the probe's mark; it begins: {head or 'nothing at all'}"
+        )
     sections: dict[str, Section] = {}
     marks: dict[str, str] = {}
     for line in lines[start + 1 :]:

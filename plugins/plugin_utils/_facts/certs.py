@@ -13,11 +13,12 @@ from datetime import datetime
 from typing import Any
 
 import yaml
-from ansible_collections.kuberevive.cluster.plugins.plugin_utils._facts.base import FileFact
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from ansible_collections.kuberevive.cluster.plugins.plugin_utils._facts.base import FileFact
 
 __all__ = [
     "Authorities",

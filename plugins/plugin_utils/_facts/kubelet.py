@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import yaml
+
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils._facts.base import FileFact, Section
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils._facts.certs import (
     Authorities,

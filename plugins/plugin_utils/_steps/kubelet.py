@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 import yaml
+
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils._facts.base import FileFact
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils._facts.certs import Cert
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils._facts.kubelet import KubeletFacts

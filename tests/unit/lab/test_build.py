@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+
 from kr_lab import build
 from kr_lab.host import LabError
 from kr_lab.images import write_image

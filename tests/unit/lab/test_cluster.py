@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
+
 from kr_lab import cli, cluster, health, inventory, workload
 from kr_lab.host import LabError
 

@@ -6,6 +6,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+
 from kr_lab import faults
 from kr_lab.host import LabError
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from kr_lab import network, state
 from kr_lab.host import LabError
 

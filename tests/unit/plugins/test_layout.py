@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils import _judge, _steps
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils._judge.causes import RULES
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils.model import LAYERS

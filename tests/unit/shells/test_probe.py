@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
+
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils import _probe
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils._facts.base import read_probe
 

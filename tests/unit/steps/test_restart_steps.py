@@ -11,6 +11,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils import _steps
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils.step_base import Answer
 

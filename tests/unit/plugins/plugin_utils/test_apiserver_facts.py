@@ -8,6 +8,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 import pytest
+
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils import _steps
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils._facts import apiserver, controllers, podlog
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils._facts.base import Section, read_probe

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 
 import pytest
+
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils._facts.base import ProbeError, read_probe
 
 

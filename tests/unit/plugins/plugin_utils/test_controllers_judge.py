@@ -7,6 +7,7 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
+
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils._facts.apiserver import ApiserverFacts
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils._facts.base import FileFact
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils._facts.controllers import (

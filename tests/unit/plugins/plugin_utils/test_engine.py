@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import datetime, timezone
 
 import pytest
+
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils import _judge, _steps, report
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils._facts.host import Disk, HostFacts
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils._judge.causes import link
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils.codec import from_plain, to_plain
-from ansible_collections.kuberevive.cluster.plugins.plugin_utils.model import Cluster, Finding, Judgement, Node
+from ansible_collections.kuberevive.cluster.plugins.plugin_utils.model import Cluster, Finding, Judgement, Node, Outcome
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils.observe import merge, observe
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils.plan import plan
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils.preflight import problems
@@ -19,12 +19,12 @@ NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=timezone.utc)
 
 
 @pytest.fixture
-def checks(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[_judge.Check]]:
+def checks(monkeypatch: pytest.MonkeyPatch) -> list[_judge.Check]:
     """An empty list of checks, so that a test registers its own."""
     _judge.load()
     own: list[_judge.Check] = []
     monkeypatch.setattr(_judge, "CHECKS", own)
-    yield own
+    return own
 
 
 def cluster(*nodes: Node, allow: frozenset[str] = frozenset()) -> Cluster:
@@ -142,7 +142,7 @@ def test_a_phase_is_visited_where_a_step_or_a_finding_or_blindness_is(kinds: dic
         Finding("etcd.member_unreachable", "m3", "critical", "x"),
         Finding("node.not_ready", "w1", "critical", "x"),
     )
-    blind = (_judge.Outcome("pki.cert_expired", "m2", "could_not_tell", "timeout"),)
+    blind = (Outcome("pki.cert_expired", "m2", "could_not_tell", "timeout"),)
     order = report.order(Judgement(findings, (), (), blind))
     assert (order["etcd"], order["pki"], order["controllers"], order["host"]) == (["m3"], ["m2"], ["w1"], [])
 

@@ -8,6 +8,12 @@ import ipaddress
 from dataclasses import dataclass, field, replace
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils._facts import pki as pki_facts
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils._facts.base import read_probe
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils._facts.kubelet import KubeletFacts
@@ -16,11 +22,6 @@ from ansible_collections.kuberevive.cluster.plugins.plugin_utils._steps import K
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils.codec import from_plain, to_plain
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils.model import Cluster, Node, Refusal, Step
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils.plan import plan
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 NOW = dt.datetime(2026, 11, 20, 22, 0, tzinfo=dt.timezone.utc)
 PKI = "/etc/kubernetes/pki"

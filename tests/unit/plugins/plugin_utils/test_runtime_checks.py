@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import datetime, timezone
 
 import pytest
+
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils import _steps
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils._facts import runtime as facts
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils._facts.base import FileFact, read_probe

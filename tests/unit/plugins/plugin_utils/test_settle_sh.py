@@ -16,12 +16,13 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
-from ansible_collections.kuberevive.cluster.plugins.plugin_utils import _steps
-from ansible_collections.kuberevive.cluster.plugins.plugin_utils.step_base import Answer
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+
+from ansible_collections.kuberevive.cluster.plugins.plugin_utils import _steps
+from ansible_collections.kuberevive.cluster.plugins.plugin_utils.step_base import Answer
 
 SHELLS = (["dash"], ["bash"], ["busybox", "sh"])
 STEPS = Path(_steps.__file__).parent
