@@ -73,7 +73,8 @@ def test_defaults_are_the_specification(role: str) -> None:
     defaults_file = ROOT / "roles" / role / "defaults" / "main.yml"
     specification = yaml.safe_load((ROOT / "roles" / role / "meta" / "argument_specs.yml").read_text(encoding="utf-8"))
     defaults = (yaml.safe_load(defaults_file.read_text(encoding="utf-8")) if defaults_file.exists() else None) or {}
-    options = (specification["argument_specs"]["main"].get("options") or {}).items()
+    entries = specification["argument_specs"].values()
+    options = [item for entry in entries for item in (entry.get("options") or {}).items()]
     assert {name: option["default"] for name, option in options if "default" in option} == defaults
 
 
