@@ -67,8 +67,8 @@ kr_pub() {
 }
 
 kr_key() {
+  # shellcheck disable=SC2094 # the name is printed, not written to
   case $(kr_state "$1") in
-    # shellcheck disable=SC2094 # the name is printed, not written to
     ok) kr_pub "$1" <"$1" ;;
     *) printf 'key\t%s\t%s\t\n' "$1" "$(kr_state "$1")" ;;
   esac
