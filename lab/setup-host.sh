@@ -1,9 +1,10 @@
 #!/bin/sh
-# Installs what the lab needs from Debian on the machine that runs it. Safe to run again.
+# Installs what the lab and the tests need from Debian on the machine that runs them. Safe to run again.
 set -eu
 
 packages="podman runc containernetworking-plugins mmdebstrap xfsprogs e2fsprogs haproxy iproute2 iptables
-    openssh-client util-linux kmod gcc libc6-dev etcd-server etcd-client conntrack"
+    openssh-client util-linux kmod gcc libc6-dev etcd-server etcd-client conntrack
+    openssl curl dash busybox shellcheck python3-venv"
 
 if [ "$(id -u)" -ne 0 ]; then
     echo "setup-host: the lab makes containers, mounts and loop devices: run it as root" >&2
