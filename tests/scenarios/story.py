@@ -32,6 +32,9 @@ class Story:
     finds: frozenset[tuple[str, str]] = frozenset()  # root causes: exactly these
     follows: tuple[str, ...] = ()  # patterns of codes that may be there too, each explained by a cause
     steps: frozenset[tuple[str, str]] = frozenset()
+    also: tuple[
+        str, ...
+    ] = ()  # kinds that may come in addition: whether they are needed only living services could tell
     refuses: dict[str, str] = field(default_factory=dict)  # finding code -> words of the reason
     ends: str = "healthy"
     prove: tuple[tuple[str, str], ...] = ()  # (host, sh that must succeed at the end)
@@ -83,7 +86,7 @@ def read_story(path: Path) -> Story:
         raise ValueError(f"{path}: unknown {', '.join(sorted(unknown))}; known: {', '.join(sorted(known))}")
     for pairs in ("finds", "steps"):
         raw[pairs] = frozenset((word, host) for word, hosts in raw.get(pairs, {}).items() for host in hosts)
-    for words in ("breaks", "off", "allow", "follows"):
+    for words in ("breaks", "off", "allow", "follows", "also"):
         raw[words] = tuple(raw.get(words, ()))
     raw["prove"] = tuple((str(p["at"]), str(p["sh"])) for p in raw.get("prove", ()))
     story = Story(name=path.parent.name, **raw)

@@ -46,16 +46,18 @@ def test_the_nodes_are_the_labs(story: Story, broken: dict[str, list[str]]) -> N
 
 
 def test_diagnosis_finds_the_root_causes_and_no_other(story: Story, diagnosis: Looked) -> None:
+    print(diagnosis.run.text)
     findings = diagnosis.run.findings
-    assert {f for f in findings if f in story.finds or not story.may_follow(f[0])} == story.finds, diagnosis.run.text
+    assert {f for f in findings if f in story.finds or not story.may_follow(f[0])} == story.finds
 
 
 def test_every_consequence_names_its_cause(story: Story, diagnosis: Looked) -> None:
     findings = diagnosis.run.report["findings"]
     ids = {f"{f['code']}@{f['host']}" for f in findings}
     roots = {(f["code"], f["host"]) for f in findings if not f["cause"]}
-    assert roots == story.finds, diagnosis.run.text
-    assert all(f["cause"] in ids for f in findings if f["cause"]), diagnosis.run.text
+    print(diagnosis.run.text)
+    assert roots == story.finds
+    assert [f for f in findings if f["cause"] and f["cause"] not in ids] == []
 
 
 @pytest.mark.only.with_args(lambda story: not story.finds)
@@ -80,8 +82,9 @@ def test_diagnosis_changes_nothing(story: Story, broken: dict[str, list[str]], d
 
 
 def test_check_predicts_the_repairs(story: Story, check: Looked) -> None:
-    assert check.run.report, check.run.text
-    assert frozenset(check.run.steps("would")) == story.steps, check.run.text
+    print(check.run.text)
+    assert check.run.report
+    assert frozenset(check.run.steps("would")) == story.steps
 
 
 def test_exit_code_of_check(story: Story, check: Looked) -> None:
