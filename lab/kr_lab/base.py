@@ -32,6 +32,8 @@ _MASKED = (
 )
 # Raise it when the code below makes another disk than before from the same data.
 _RECIPE = 1
+# A base made later than this takes Debian's updates.
+_DEBIAN_DAYS = 30
 OPSPW_PASSWORD = "lab-only-password"
 
 
@@ -94,7 +96,7 @@ def _debian(profile: Profile) -> Path:
     """Debian and its packages alone: the slow part, and the same for profiles with the same runtime."""
     packages = [*_PACKAGES, *profile.apt]
     disk = STORE / "base" / f"debian-{hashlib.sha256(' '.join(packages).encode()).hexdigest()[:12]}.ext4"
-    if disk.exists():
+    if disk.exists() and time.time() - disk.stat().st_mtime < _DEBIAN_DAYS * 86400:
         return disk
     fresh = disk.with_suffix(".new")
     place = STORE / "base" / "debian-root"

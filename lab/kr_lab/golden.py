@@ -81,8 +81,11 @@ def make_golden(profile: Profile, lab: Lab) -> None:
 
 def _keep(profile: Profile, lab: Lab) -> None:
     folder = _folder(profile, lab)
-    for old in (STORE / "golden").glob(f"{profile.name}-{lab.masters}m{lab.workers}w-*-net{lab.index}*"):
-        shutil.rmtree(old)
+    family = _family(profile, lab.masters, lab.workers)
+    for old in (STORE / "golden").glob(f"{profile.name}-{lab.masters}m{lab.workers}w-*"):
+        # Of this subnet the old one goes, of the other subnets only what nobody will copy any more.
+        if not old.name.startswith(family) or old.name.startswith(folder.name):
+            shutil.rmtree(old)
     fresh = folder.with_name(folder.name + ".new")
     fresh.mkdir(parents=True)
     for node in lab.nodes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import time
 import uuid
@@ -85,14 +86,22 @@ def is_on(lab: Lab, node: Node) -> bool:
 
 
 def wait_booted(lab: Lab, node: Node) -> None:
-    """Until sshd answers."""
-    for _ in range(90):
-        if try_sh(lab, node, "systemctl is-active -q ssh.service").returncode == 0:
+    """Until sshd greets."""
+    for _ in range(240):
+        if _greeted(node.ip):
             return
-        time.sleep(0.5)
+        time.sleep(0.25)
     raise LabError(
-        f"{node.name} of lab '{lab.name}' did not boot within 45 s: see 'lab exec {node.name} -- journalctl'"
+        f"{node.name} of lab '{lab.name}' did not boot within 60 s: 'lab exec {node.name} journalctl' says why"
     )
+
+
+def _greeted(address: str) -> bool:
+    try:
+        with socket.create_connection((address, 22), timeout=1) as connection:
+            return connection.recv(4) == b"SSH-"
+    except OSError:
+        return False
 
 
 def halt(lab: Lab, node: Node) -> None:
