@@ -37,7 +37,11 @@ def _registration(lab: Lab, node: Node) -> dict[str, Any]:
         arguments = [{"name": name, "value": value} for name, value in arguments.items()]
     elif lab.runtime == "docker":
         arguments = {**arguments, "network-plugin": "cni"}
-    return {"name": node.name, "criSocket": _SOCKETS[lab.runtime], "kubeletExtraArgs": arguments}
+    registration = {"name": node.name, "criSocket": _SOCKETS[lab.runtime], "kubeletExtraArgs": arguments}
+    if lab.workers == 0:
+        # Somebody has to run the workload.
+        registration["taints"] = []
+    return registration
 
 
 def init_documents(lab: Lab, node: Node, token: str, certificate_key: str) -> list[dict[str, Any]]:

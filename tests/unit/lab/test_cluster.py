@@ -39,6 +39,13 @@ def test_only_a_master_joins_the_control_plane() -> None:
     assert ["controlPlane" in document for document in joins] == [True, True, True, False]
 
 
+def test_masters_without_workers_take_the_workload() -> None:
+    alone = lab(masters=1, workers=0)
+    init = cluster.init_documents(alone, alone.nodes[0], "a.b", "00")[0]
+    assert init["nodeRegistration"]["taints"] == []
+    assert "taints" not in cluster.init_documents(lab(), lab().nodes[0], "a.b", "00")[0]["nodeRegistration"]
+
+
 def lease(space: str, name: str, renewed: str) -> dict[str, Any]:
     return {"metadata": {"namespace": space, "name": name}, "spec": {"renewTime": renewed}}
 
