@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import base64
+import re
 from functools import cache
 from typing import Any
 
 import testinfra  # type: ignore[import-untyped]  # the package has no types
 import yaml
+from cryptography.hazmat.primitives import serialization
 
 from scenarios.story import Story
 
@@ -22,6 +25,7 @@ grep -v Filename /proc/swaps
 systemctl list-unit-files --no-legend --state=enabled,disabled,masked | sort
 ls /tmp /var/tmp /dev/shm /root
 """
+_PEM = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?-----END [A-Z ]*PRIVATE KEY-----", re.DOTALL)
 _KEYS = r"""
 find /etc/kubernetes /var/lib/kubelet/pki /var/lib/kuberevive /root/.kube -xdev -type f 2>/dev/null | sort -u |
   while read -r f; do
@@ -56,12 +60,20 @@ def digest(story: Story) -> dict[str, list[str]]:
 
 
 def key_material(story: Story) -> set[str]:
-    """Every line of every private key on the nodes (PEM bodies)."""
+    """Every line of every private key on the nodes (PEM bodies) that is secret: an RSA key begins with its public half."""
     found: set[str] = set()
     for name in story.on:
-        lines = ask(story, name, _KEYS).splitlines()
-        found |= {line.strip() for line in lines if len(line.strip()) >= 32 and "-----" not in line}
+        for pem in _PEM.findall(ask(story, name, _KEYS)):
+            body = {line for line in pem.splitlines()[1:-1] if len(line) >= 32}
+            found |= {line for line in body if not any(line in text for text in _public_texts(pem))}
     return found
+
+
+def _public_texts(pem: str) -> list[str]:
+    """The public half in base64, at each of the three offsets it can have inside something longer."""
+    public = serialization.load_pem_private_key(pem.encode(), None).public_key()
+    der = public.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+    return [base64.b64encode(der[offset:]).decode() for offset in range(3)]
 
 
 def node_address(story: Story, name: str) -> str:
