@@ -55,6 +55,7 @@ def _small(judgement: Judgement, steps: list[Any]) -> dict[str, Any]:
         per_host.setdefault(step.host, []).append(to_plain(step))
     return {
         "steps": per_host,
+        "kinds": list(dict.fromkeys(step.kind for step in steps)),
         "order": report.order(judgement),
         "findings": [{"code": f.code, "host": f.host, "severity": f.severity} for f in judgement.findings],
         "refused": [to_plain(r) for r in judgement.refusals],

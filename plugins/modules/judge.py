@@ -42,6 +42,12 @@ steps:
   type: dict
   returned: always
   sample: {m1: [{kind: certs_renew, title: renew 9 certificates}]}
+kinds:
+  description: The kinds of these steps, in the order they are to be taken.
+  type: list
+  elements: str
+  returned: always
+  sample: [certs_renew, kubeconfig_refresh]
 order:
   description: Hosts that the play of each phase is to visit.
   type: dict
