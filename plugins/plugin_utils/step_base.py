@@ -77,7 +77,8 @@ class StepBase(ActionBase):
         title = str(step.get("title") or self.KIND)
         self.spool = Spool.of_this_run()
         self.host = host
-        report: dict[str, Any] = {"kind": self.KIND, "host": host, "title": title, "codes": step.get("codes", [])}
+        kind = str(step.get("kind") or self.KIND)  # a part of a step stands for the step
+        report: dict[str, Any] = {"kind": kind, "host": host, "title": title, "codes": step.get("codes", [])}
         try:
             if self._task.check_mode:
                 self.spool.add_effect(host, self.KIND, dict(step.get("args") or {}))
