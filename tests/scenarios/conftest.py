@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -25,6 +26,7 @@ def pool(request: pytest.FixtureRequest) -> Iterator[Pool]:
     """All selected scenarios, running."""
     if request.session.testsfailed:
         pytest.exit("tests before the lab scenarios have failed: no lab was started", returncode=1)
-    made = Pool(selected(request.session.items))
+    # A lab of four nodes keeps one core busy while it starts.
+    made = Pool(selected(request.session.items), int(os.environ.get("KUBEREVIVE_LABS", "2")))
     yield made
     made.stop()

@@ -35,7 +35,7 @@ class Result:
 class Pool:
     """Starts at once; result() waits for one scenario."""
 
-    def __init__(self, stories: Sequence[Story], width: int = 2) -> None:
+    def __init__(self, stories: Sequence[Story], width: int) -> None:
         self._futures: dict[str, Future[Result]] = {story.name: Future() for story in stories}
         self._waiting = list(reversed(stories))
         self._lock = Lock()
