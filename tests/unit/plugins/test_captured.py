@@ -7,6 +7,7 @@ from datetime import datetime
 from pathlib import Path
 
 import pytest
+
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils._judge import judge
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils.model import LAYERS, Cluster, Finding, Node
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils.observe import observe
