@@ -12,12 +12,12 @@ _HERE = Path(__file__).parent
 
 # Seconds a section may take before it becomes "could not tell".
 LIMITS: dict[str, int] = {
-    "host": 10,
+    "host": 15,
     "runtime": 15,
     "pki": 15,
-    "kubelet": 8,
+    "kubelet": 12,
     "etcd": 15,
-    "apiserver": 8,
+    "apiserver": 12,
     "controllers": 12,
 }
 
