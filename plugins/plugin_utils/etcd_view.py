@@ -173,7 +173,7 @@ def _lines(facts: EtcdFacts) -> tuple[str, ...]:
 
 
 def _shown(line: str) -> str:
-    line = line.split(',"stacktrace"')[0]  # Go's stack tells an operator nothing
+    line = line.split(',"stacktrace"', maxsplit=1)[0]  # Go's stack tells an operator nothing
     return line if len(line) <= 400 else line[:400] + "…"
 
 
