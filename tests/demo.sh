@@ -37,7 +37,6 @@ as_operator 0 playbooks/diagnose.yml
 say "The power goes, as in the incident report"
 lab/lab faults | sed -n '/^incident.power_loss/,/^[a-z]/p' | sed '1d;/^[a-z]/d'
 lab/lab break --name "$name" incident.power_loss
-sleep 20
 timeout 10 lab/lab kubectl --name "$name" get nodes || echo "(the API is dead)"
 
 say "What is wrong? Nothing is changed by asking"
