@@ -21,7 +21,7 @@ class ActionModule(StepBase):
     """See plugins/modules/settle.py."""
 
     KIND = "settle"
-    _VALID_ARGS = frozenset(("seconds", "canary"))
+    _VALID_ARGS = frozenset(("seconds", "canary", "leaders"))
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Wait on this node; what it still waits for is a result, not a failure: the last look judges it."""
@@ -38,15 +38,16 @@ class ActionModule(StepBase):
         groups = variables.get("groups", {})
         names = [*groups.get("masters", []), *groups.get("workers", [])]
         args = _args(node, [n for name in names if (n := self.spool.node(name)) is not None], seconds)
-        args["canary"] = f"kuberevive-canary-{names_of(node)[0].lower()}" if self._canary() else ""
+        args["canary"] = f"kuberevive-canary-{names_of(node)[0].lower()}" if self._wants("canary", False) else ""
+        args["leaders"] = self._wants("leaders", True)
         try:
             answer = self.pipe("api.sh settle.sh", args)
         except (AnsibleConnectionFailure, AnsibleError) as error:
             return {"changed": False, "settled": False, "waits": f"contact was lost: {error}", "msg": str(error)}
         return self._told(answer)
 
-    def _canary(self) -> bool:
-        wanted = self._task.args.get("canary", False)
+    def _wants(self, option: str, default: bool) -> bool:
+        wanted = self._task.args.get(option, default)
         return wanted if isinstance(wanted, bool) else str(wanted).lower() in ("true", "yes", "1")
 
     def _told(self, answer: Answer) -> dict[str, Any]:

@@ -18,6 +18,12 @@ options:
     description: How long to wait at most.
     type: int
     default: 240
+  leaders:
+    description:
+      - Also wait until kube-controller-manager and kube-scheduler lead and the nodes say Ready.
+      - V(false) waits for kube-apiserver and the nodes' own leases only, which is what restarting the leaders needs.
+    type: bool
+    default: true
   canary:
     description:
       - Afterwards write, read and delete a ConfigMap C(kuberevive-canary-<node>) in C(kube-system) through each master's own

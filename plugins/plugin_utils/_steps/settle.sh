@@ -2,6 +2,7 @@
 # Waits, up to KR_ARG_SECONDS, until what was repaired lives again; changes nothing. Then, where KR_ARG_CANARY names it, writes,
 # reads and deletes a ConfigMap through this node's own kube-apiserver.
 # Masters: KR_ARG_ADDRESS, KR_ARG_PORT, KR_ARG_CA, KR_ARG_CONFS (admin kubeconfigs), KR_ARG_NODES (Node names that should live).
+# KR_ARG_LEADERS: also until controller-manager and scheduler lead and the nodes say Ready (a column that only leaders write).
 # All: KR_ARG_HEALTHZ, kubelet's health port, or empty.
 KR_URL=https://$(kr_host "$KR_ARG_ADDRESS"):$KR_ARG_PORT
 KR_SEEN=
@@ -30,7 +31,7 @@ kr_not_fresh() {
 
 # kr_wanted: the leases that should move.
 kr_wanted() {
-  printf 'kube-system/kube-controller-manager kube-system/kube-scheduler'
+  [ -z "$KR_ARG_LEADERS" ] || printf 'kube-system/kube-controller-manager kube-system/kube-scheduler'
   for kr_n in $KR_ARG_NODES; do printf ' kube-node-lease/%s' "$kr_n"; done
 }
 
@@ -65,6 +66,7 @@ kr_look() {
   [ -n "$KR_SEEN" ] || KR_SEEN=$KR_LEASES
   kr_old=$(printf '%s\n@now\n%s\n' "$KR_SEEN" "$KR_LEASES" | kr_not_fresh "$(kr_wanted)")
   if [ -n "$kr_old" ]; then KR_WAITS="these leases to be renewed: ${kr_old% }"; return; fi
+  [ -n "$KR_ARG_LEADERS" ] || return 0
   kr_table=$(kr_nodes "$KR_CONF" "$KR_ARG_CA" 3 "$KR_URL")
   for kr_n in $KR_ARG_NODES; do
     printf '%s\n' "$kr_table" | grep -qE "^$kr_n Ready(,| )" || KR_WAITS="${KR_WAITS:-these nodes to say Ready:} $kr_n"

@@ -125,7 +125,7 @@ class Api:
     port: int
     folder: Path
 
-    def settle(self, argv: list[str], seconds: int = 0, ca: str = "ca.crt") -> Answer:
+    def settle(self, argv: list[str], seconds: int = 0, ca: str = "ca.crt", leaders: bool = True) -> Answer:
         values = {
             "KR_RUN": "run-7",
             "KR_STEP": "settle@m1",
@@ -137,6 +137,7 @@ class Api:
             "KR_ARG_CONFS": f"{self.folder}/missing.conf\n{self.folder}/admin.conf",
             "KR_ARG_NODES": "\n".join(NODES),
             "KR_ARG_CANARY": "kuberevive-canary-m1",
+            "KR_ARG_LEADERS": "true" if leaders else "",
         }
         head = [f"{key}='{value}'" for key, value in values.items()]
         parts = [(STEPS / name).read_text(encoding="utf-8") for name in ("lib.sh", "api.sh", "settle.sh")]
@@ -192,6 +193,15 @@ def test_what_is_still_waited_for_is_said(argv: list[str], api: Api) -> None:
     assert api.settle(argv).values["waits"] == "these nodes to say Ready: w1"
     api.state.ready = False
     assert api.settle(argv).values["waits"] == "its kube-apiserver to be ready (@code=500)"
+
+
+@pytest.mark.parametrize("argv", SHELLS, ids=" ".join)
+def test_before_leaders_are_restarted_only_the_nodes_heartbeats_are_waited_for(argv: list[str], api: Api) -> None:
+    api.state.ages = {"kube-scheduler": 500, "w1": 90}
+    api.state.statuses = {"w1": "NotReady"}
+    assert api.settle(argv, leaders=False).values["waits"] == "these leases to be renewed: kube-node-lease/w1"
+    api.state.ages = {"kube-scheduler": 500}
+    assert api.settle(argv, leaders=False).values.get("waits", "") == ""
 
 
 def test_a_lease_that_moves_counts_although_clocks_differ(api: Api) -> None:
