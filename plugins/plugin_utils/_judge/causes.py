@@ -92,6 +92,9 @@ RULES: tuple[Rule, ...] = (
     Rule("apiserver.down", "pki.cert_not_yet_valid"),
     Rule("apiserver.down", "apiserver.crash_loop_backoff"),
     Rule("apiserver.not_ready", "etcd.quorum_lost", "any"),
+    Rule("apiserver.not_ready", "etcd.member_data_lost"),
+    Rule("apiserver.not_ready", "etcd.data_dir_empty"),
+    Rule("apiserver.not_ready", "etcd.member_removed"),
     Rule("apiserver.not_ready", "etcd.member_unreachable"),
     Rule("apiserver.not_ready", "pki.cert_expired"),
     Rule("apiserver.not_ready", "pki.served_cert_stale"),
@@ -128,6 +131,7 @@ RULES: tuple[Rule, ...] = (
     Rule("node.not_ready", "kubelet.client_cert_empty"),
     Rule("node.not_ready", "host.disk_full"),
     Rule("node.not_ready", "host.unreachable"),
+    Rule("node.not_ready", "apiserver.not_ready"),  # a master's kubelet may ask its own API server only
     Rule("node.not_ready", "apiserver.down", "any"),
 )
 
