@@ -77,7 +77,7 @@ def taken(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ...]]:
 
 
 def test_a_node_that_was_off_stays_off(taken: list[tuple[str, ...]]) -> None:
-    faults.inject(lab(), faults.find("etcd.quorum_lost"))
+    faults.inject(lab(), faults.find("etcd.member_data_lost"), ["m2", "m3"])
     assert taken[0] == ("halt", "m2")
     assert taken[-1] == ("start", "m2")
     assert ("m3", "m3", "10.77.0.13") in taken
