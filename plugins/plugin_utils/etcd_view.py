@@ -45,6 +45,12 @@ _UNUSABLE = re.compile(
     r"|freepages: failed to get all reachable pages|invalid freelist page|Page expected to be: \d+, but self identifies as"
     r"|page \d+ already freed|file size too small|invalid database|checkInitialHashKV failed|data inconsistency detected"
 )
+# Behind the same words of etcd: a full disk keeps it from mending a WAL that is only torn. That says nothing of the data.
+_OUTER = re.compile(
+    r"no space left on device|disk quota exceeded|read-only file system|too many open files|permission denied"
+    r"|cannot allocate memory"
+)
+_BROKEN_DISK = re.compile(r"input/output error")
 _SERVES = re.compile(r"ready to serve client requests|serving client traffic")
 
 
@@ -148,8 +154,9 @@ def _by_log(node: Node, facts: EtcdFacts, cluster: Cluster) -> Condition:
         if ahead:
             fresh = int(ahead.group(2)) <= _FRESH_LOG and 0 <= facts.db_used <= _NOTHING
             return Condition(node, "empty" if fresh else "unusable", (_shown(line),), disposable=fresh)
-        if _UNUSABLE.search(line):
-            return Condition(node, "unusable", (_shown(line),))
+        if _UNUSABLE.search(line) and not _OUTER.search(line):
+            state: State = "unknown" if _BROKEN_DISK.search(line) else "unusable"
+            return Condition(node, state, (_shown(line),))
     return _by_list(node, facts, cluster)
 
 

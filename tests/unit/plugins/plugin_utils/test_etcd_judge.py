@@ -205,6 +205,27 @@ def test_data_that_is_there_and_unusable_is_replaced_only_with_consent(line: str
     assert kinds(steps) == ["etcd_hold@m3", "etcd_member_replace@m3"]
 
 
+def unrepaired(error: str) -> dict[str, Any]:
+    line = '{"level":"fatal","caller":"etcdserver/bootstrap.go:631","msg":"failed to read WAL, cannot be repaired","error":"%s"}'
+    return {**SILENT, "log_tail": (line % error,)}
+
+
+def test_a_full_disk_that_keeps_etcd_from_mending_its_wal_is_no_lost_data() -> None:
+    """Seen on 1.36 (etcd 3.6.16): the repair of a torn WAL needs room for a copy."""
+    full = facts(2, **unrepaired("no space left on device"))
+    findings, steps, refusals = decide(cluster(facts(1), full, facts(3)))
+    assert codes(findings) == ["etcd.member_unreachable@m2"]
+    assert (steps, refusals) == ((), ())
+
+
+def test_a_disk_that_cannot_be_read_is_could_not_tell() -> None:
+    findings, outcomes = _judge.judge(
+        cluster(facts(1), facts(2, **unrepaired("read 0.wal: input/output error")), facts(3)), ("etcd",)
+    )
+    assert findings == ()
+    assert [o.state for o in outcomes if o.code == "etcd.member_data_lost" and o.host == "m2"] == ["could_not_tell"]
+
+
 def test_an_empty_log_that_raft_refuses_is_no_data() -> None:
     line = "panic: tocommit(6349) is out of range [lastIndex(1)]. Was the raft log corrupted, truncated, or lost?"
     fresh = facts(1, **{**SILENT, "log_tail": (line,), "db_used": 20480})
