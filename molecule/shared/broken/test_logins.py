@@ -30,7 +30,7 @@ def _inventory(story: Story, folder: Path, changes: dict[str, Any]) -> Path:
             f"-oUserKnownHostsFile={known_hosts}"
         ]
     # A connection that another test left open would be taken, whatever the login.
-    options.append(f"-oControlPath={folder / '%C'}")
+    options.append("-oControlPath=none")
     common.update(changes, ansible_ssh_common_args=" ".join(options))
     path = folder / "inventory.yml"
     path.write_text(yaml.safe_dump(data), encoding="utf-8")
