@@ -23,14 +23,14 @@ defaults
     timeout connect 2s
     timeout client 1h
     timeout server 1h
-    timeout check 2s
+    timeout check 5s
 frontend api
     bind {ip}:6443
     default_backend masters
 backend masters
     balance roundrobin
     option httpchk GET /readyz
-    default-server check check-ssl verify none inter 1s fall 2 rise 1 on-marked-down shutdown-sessions
+    default-server check check-ssl verify none inter 1s fall 3 rise 1 on-marked-down shutdown-sessions
 {servers}
 """
 

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
 from typing import Any
 
 from kr_lab.cluster import kubectl
-from kr_lab.host import LAB_DIR
+from kr_lab.host import LAB_DIR, LabError
 from kr_lab.state import Lab
 
 __all__ = ["NAMESPACES", "apply_workload", "fingerprint", "snapshot_data"]
 
 NAMESPACES = ("shop", "bank")
 _KINDS = "secrets,configmaps,services,deployments.apps"
+_NO_BACKEND = "Unable to connect to the server"
 
 
 def apply_workload(lab: Lab) -> None:
@@ -36,8 +38,19 @@ def snapshot_data(lab: Lab) -> dict[str, dict[str, str]]:
     """``kind/namespace/name`` → UID and content hash, for everything in the workload's namespaces."""
     snapshot = {}
     for space in NAMESPACES:
-        items = [json.loads(kubectl(lab, "get", "namespace", space, "-o", "json"))]
-        items += json.loads(kubectl(lab, "get", _KINDS, "-n", space, "-o", "json"))["items"]
+        items = [_read(lab, "namespace", space), *_read(lab, _KINDS, "-n", space)["items"]]
         for item in items:
             snapshot[f"{item['kind']}/{space}/{item['metadata']['name']}"] = fingerprint(item)
     return dict(sorted(snapshot.items()))
+
+
+def _read(lab: Lab, *words: str, seconds: float = 60) -> Any:
+    """``kubectl get … -o json``; on a busy machine the load balancer may be without a ready apiserver for a moment."""
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            return json.loads(kubectl(lab, "get", *words, "-o", "json"))
+        except LabError as error:
+            if _NO_BACKEND not in str(error) or time.monotonic() > deadline:
+                raise
+        time.sleep(0.5)
