@@ -27,7 +27,7 @@ kr_section_apiserver() {
 # kr_apiserver_told: manifest (also one that a run put aside), unit or process, and what is read from it.
 kr_apiserver_told() {
   kr_told=$APISERVER_TEXT
-  kr_m=$(kr_manifest kube-apiserver)
+  kr_m=$APISERVER_MANIFEST
   if [ -n "$kr_m" ]; then kr_val manifest "$kr_m"; kr_file "$kr_m"
   elif [ -n "$(kr_unit_files kube-apiserver)" ]; then kr_val unit kube-apiserver
   else kr_val expected "$KR_MANIFESTS/kube-apiserver.yaml"; fi

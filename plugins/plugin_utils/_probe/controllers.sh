@@ -3,14 +3,14 @@
 kr_section_controllers() {
   kr_val now "$(date +%s)"
   kr_val kubelet_started "$(kr_started kubelet)"
-  kr_controller kube-controller-manager 10257 "$KCM_TEXT"
-  kr_controller kube-scheduler 10259 "$SCHEDULER_TEXT"
+  kr_controller kube-controller-manager 10257 "$KCM_TEXT" "$KCM_MANIFEST"
+  kr_controller kube-scheduler 10259 "$SCHEDULER_TEXT" "$SCHEDULER_MANIFEST"
   kr_heartbeats
 }
 
-# kr_controller NAME PORT TEXT
+# kr_controller NAME PORT TEXT MANIFEST
 kr_controller() {
-  kr_m=$(kr_manifest "$1")
+  kr_m=$4
   [ -n "$3$kr_m" ] || return 0
   kr_val controller "$1"
   if [ -n "$kr_m" ]; then kr_val "$1.manifest" "$kr_m"; kr_stat "$kr_m"; fi

@@ -29,29 +29,46 @@ kr_unit() {
   done
 }
 
-# kr_flag TEXT FLAG DEFAULT: the flag's last value in a command line, a unit (NAME=--flag=value too) or a manifest.
+# kr_pick TEXT FLAG: the flag's last value in a command line, a unit (NAME=--flag=value too) or a manifest, into KR_PICK.
+# Starts no process: there are dozens of flags to read.
+kr_pick() {
+  KR_PICK='' kr_next=''
+  set -f
+  for kr_w in $1; do
+    kr_w=${kr_w#[\"\']}
+    kr_w=${kr_w%,}
+    kr_w=${kr_w%[\"\']}
+    if [ -n "$kr_next" ]; then
+      KR_PICK=$kr_w kr_next=''
+      continue
+    fi
+    case $kr_w in
+      *"--$2="*) KR_PICK=${kr_w#*"--$2="} ;; # also behind ARGS=" of an environment file
+      "-$2="*) KR_PICK=${kr_w#*=} ;;
+      "--$2" | "-$2") kr_next=1 ;;
+    esac
+  done
+  set +f
+  KR_PICK=${KR_PICK#[\"\']}
+  KR_PICK=${KR_PICK%[\"\']}
+}
+
+# kr_flag TEXT FLAG DEFAULT: the same, printed.
 kr_flag() {
-  kr_v=$(printf '%s\n' "$1" | sed 's/=--/ --/g' | tr -s "\"'\\\\" ' ' | tr ' ' '\n' |
-    sed -n -e "s/^-\{1,2\}$2=//p" -e "/^-\{1,2\}$2\$/{n;p;}" | tail -n 1)
-  printf '%s\n' "${kr_v:-$3}"
+  kr_pick "$1" "$2"
+  printf '%s\n' "${KR_PICK:-$3}"
 }
 
 # kr_manifest COMPONENT: the static pod manifest that runs it, also where a run of ours put it aside.
 kr_manifest() {
-  for kr_f in "$KR_MANIFESTS"/* "$KR_HELD"/*; do
-    [ -f "$kr_f" ] || continue
-    if grep -qE "^ *component: *\"?$1\"? *\$" "$kr_f" 2>/dev/null || grep -qE "^ *- *(/[a-z/]*)?$1 *\$" "$kr_f" 2>/dev/null; then
-      echo "$kr_f"
-      return 0
-    fi
-  done
-  [ -e "$KR_MANIFESTS/$1.yaml" ] && echo "$KR_MANIFESTS/$1.yaml"
+  kr_m=$(grep -lE -e "^ *component: *\"?$1\"? *\$" -e "^ *- *(/[a-z/]*)?$1 *\$" "$KR_MANIFESTS"/* "$KR_HELD"/* 2>/dev/null | head -n 1)
+  [ -n "$kr_m" ] || [ ! -e "$KR_MANIFESTS/$1.yaml" ] || kr_m=$KR_MANIFESTS/$1.yaml
+  printf '%s\n' "$kr_m"
 }
 
-# kr_component NAME: how it was told to run: its manifest, else its unit, else its process.
+# kr_component NAME MANIFEST: how it was told to run: its manifest, else its unit, else its process.
 kr_component() {
-  kr_m=$(kr_manifest "$1")
-  if [ -n "$kr_m" ] && [ -s "$kr_m" ]; then cat "$kr_m"; return; fi
+  if [ -n "$2" ] && [ -s "$2" ]; then cat "$2"; return; fi
   kr_t=$(kr_unit "$1")
   if [ -n "$kr_t" ]; then printf '%s\n' "$kr_t"; return; fi
   kr_process "$1"
@@ -68,10 +85,14 @@ kr_discover() {
   [ -n "$KR_MANIFESTS" ] || KR_MANIFESTS=$(kr_flag "$KUBELET_TEXT" pod-manifest-path /etc/kubernetes/manifests)
   KR_CONF_DIR=${KR_MANIFESTS%/*}
   KR_HELD=$KR_CONF_DIR/kuberevive-held
-  APISERVER_TEXT=$(kr_component kube-apiserver)
-  ETCD_TEXT=$(kr_component etcd)
-  KCM_TEXT=$(kr_component kube-controller-manager)
-  SCHEDULER_TEXT=$(kr_component kube-scheduler)
+  APISERVER_MANIFEST=$(kr_manifest kube-apiserver)
+  APISERVER_TEXT=$(kr_component kube-apiserver "$APISERVER_MANIFEST")
+  ETCD_MANIFEST=$(kr_manifest etcd)
+  ETCD_TEXT=$(kr_component etcd "$ETCD_MANIFEST")
+  KCM_MANIFEST=$(kr_manifest kube-controller-manager)
+  KCM_TEXT=$(kr_component kube-controller-manager "$KCM_MANIFEST")
+  SCHEDULER_MANIFEST=$(kr_manifest kube-scheduler)
+  SCHEDULER_TEXT=$(kr_component kube-scheduler "$SCHEDULER_MANIFEST")
   kr_ca=$(kr_flag "$APISERVER_TEXT" client-ca-file "")
   KR_PKI=${KR_SET_PKI:-${kr_ca%/*}}
   [ -n "$KR_PKI" ] || KR_PKI=/etc/kubernetes/pki

@@ -69,15 +69,14 @@ kr_etcd_tail() {
 }
 
 kr_section_etcd() {
-  kr_etcd_manifest=$(kr_manifest etcd)
-  for kr_f in "$kr_etcd_manifest" "$KR_HELD/kube-apiserver.yaml"; do
+  for kr_f in "$ETCD_MANIFEST" "$KR_HELD/kube-apiserver.yaml"; do
     [ -n "$kr_f" ] && [ -e "$kr_f" ] || continue
     case $kr_f in *kube-apiserver*) kr_stat "$kr_f" ;; *) kr_file "$kr_f" ;; esac
   done
-  kr_val manifest "$kr_etcd_manifest"
+  kr_val manifest "$ETCD_MANIFEST"
   kr_val manifests_dir "$KR_MANIFESTS"
   kr_val held_dir "$KR_HELD"
-  kr_val apiserver_manifest "$(kr_manifest kube-apiserver)"
+  kr_val apiserver_manifest "$APISERVER_MANIFEST"
   [ -f "$KR_HELD/etcd-readd" ] && kr_val readd "$(head -n 1 "$KR_HELD/etcd-readd" 2>/dev/null)"
   kr_val unit "$(kr_unit_files etcd | head -n 1)"
   [ -n "$ETCD_TEXT" ] || return 0

@@ -1,15 +1,17 @@
 # shellcheck shell=sh
 # Runs the sections, each with its own limit; a hanging one costs its limit and no more (see docs/architecture.md).
+
+# kr_descend PID: all that came of it. Processes end while they are listed: cat goes on then, awk on the files would not.
 kr_descend() {
-  for kr_c in $(awk -v p="$1" '{ sub(/^[0-9]+ \(.*\) [A-Z] /, "", $0); if ($1 == p) { split(FILENAME, f, "/"); print f[3] } }' /proc/[0-9]*/stat 2>/dev/null); do
-    kr_descend "$kr_c"
-    echo "$kr_c"
-  done
+  cat /proc/[0-9]*/stat | awk -v top="$1" '
+    { pid = $1; sub(/^.*\) /, ""); parent[pid] = $2 }
+    function under(p) { while (p in parent && p > 1) { p = parent[p]; if (p == top) return 1 } return 0 }
+    END { for (p in parent) if (under(p)) print p }'
 }
 
 kr_section() {
   kr_s=$1 kr_lim=$2 kr_tick=0
-  ( { "kr_section_$kr_s"; echo "end=$?"; } 2>/dev/null </dev/null | sed "s/^/$kr_s|/" ) & kr_pid=$!
+  ( { "kr_section_$kr_s"; echo "end=$?"; } | sed "s/^/$kr_s|/" ) & kr_pid=$!
   while :; do
     wait "$kr_pid"
     kr_rc=$?
@@ -37,5 +39,6 @@ kr_main() {
   echo @end
 }
 
-# The relay quits at the end mark, so that a stuck child cannot keep the SSH channel open.
-kr_main 2>/dev/null </dev/null | sed '/^@end$/q'
+# The relay quits at the end mark, and no child has the channel's stderr, so that a stuck one cannot keep it open (exec, for
+# a redirection of the function alone would leave a copy of it with every child).
+( exec 2>/dev/null </dev/null; kr_main ) | sed '/^@end$/q'

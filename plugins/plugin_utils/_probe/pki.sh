@@ -1,28 +1,6 @@
 # shellcheck shell=sh
 # Section pki: the certificates that the components' own flags name, the kubeconfigs, and what is served.
 
-# kr_pick TEXT FLAG: the flag's last value, into KR_PICK; starts no process, unlike kr_flag.
-kr_pick() {
-  KR_PICK='' kr_next=''
-  set -f
-  for kr_w in $1; do
-    kr_w=${kr_w#[\"\']}
-    kr_w=${kr_w%[\"\']}
-    if [ -n "$kr_next" ]; then
-      KR_PICK=$kr_w kr_next=''
-      continue
-    fi
-    case $kr_w in
-      *"--$2="*) KR_PICK=${kr_w#*"--$2="} ;; # also behind ARGS=" of an environment file
-      "-$2="*) KR_PICK=${kr_w#*=} ;;
-      "--$2" | "-$2") kr_next=1 ;;
-    esac
-  done
-  set +f
-  KR_PICK=${KR_PICK#[\"\']}
-  KR_PICK=${KR_PICK%[\"\']}
-}
-
 # kr_path TEXT FLAG DEFAULT: into KR_PICK. A default counts only where nothing tells the flags and the file is there.
 kr_path() {
   kr_pick "$1" "$2"

@@ -65,7 +65,7 @@ def test_playbooks_hold_roles_only(path: Path) -> None:
         assert play["name"]
         for task in play.get("tasks", []):
             words = set(task) - {"name", "vars", "when", "tags"}
-            assert words in ({"ansible.builtin.include_role"}, {"ansible.builtin.meta"}), task
+            assert words in ({"ansible.builtin.import_role"}, {"ansible.builtin.meta"}), task
 
 
 @pytest.mark.parametrize("role", ROLES)
