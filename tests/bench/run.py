@@ -4,6 +4,7 @@
 
 fleet     diagnose of 100 inventory hosts ÷ `ansible -m raw -a true` of the same hosts (forks 20), and peak memory
 healthy   recover-power-loss of a healthy 3+1 ÷ one `raw` of them
+          (both also ÷ one raw task that sends the probe's text: what is left is the controller's own)
 recovery  recover-power-loss after incident.power_loss ÷ oracle.sh, and ÷ by_the_book.sh, to the same finish line
 The 100 hosts are aliases of the lab's four nodes, each with an SSH connection of its own. Prints a Markdown table.
 """
@@ -27,6 +28,10 @@ ROOT = Path(__file__).resolve().parents[2]
 BIN = ROOT / ".venv" / "bin"
 HERE = Path(__file__).resolve().parent
 LAB = "bench"
+_PROBE = (
+    "from ansible_collections.kuberevive.cluster.plugins.plugin_utils._probe import LIMITS, assemble; "
+    "print(assemble(LIMITS))"
+)
 
 
 def run(argv: Sequence[object], check: bool = True, env: dict[str, str] | None = None) -> str:
@@ -52,12 +57,15 @@ def seconds(action: Callable[[], object]) -> float:
     return time.monotonic() - start
 
 
-def pairs(runs: int, ours: Callable[[], object], yardstick: Callable[[], object]) -> tuple[list[float], list[float]]:
-    """A B A B …, after one warm-up of each, so that a noisy moment hits both."""
-    ours()
-    yardstick()
-    both = [(seconds(ours), seconds(yardstick)) for _ in range(runs)]
-    return [a for a, _ in both], [b for _, b in both]
+def rounds(runs: int, contenders: dict[str, Callable[[], object]]) -> dict[str, list[float]]:
+    """A B C A B C …, after one warm-up of each, so that a noisy moment hits all."""
+    took: dict[str, list[float]] = {name: [] for name in contenders}
+    for number in range(runs + 1):
+        for name, action in contenders.items():
+            needed = seconds(action)
+            if number:
+                took[name].append(needed)
+    return took
 
 
 def line(name: str, ours: list[float], other: list[float], what: str) -> str:
@@ -102,21 +110,50 @@ def raw(path: Path, forks: int = 20) -> str:
     return run([BIN / "ansible", "-i", path, "-f", forks, "masters:workers", "-m", "ansible.builtin.raw", "-a", "true"])
 
 
+def raw_probe(path: Path, folder: Path, forks: int = 20) -> str:
+    """What the nodes' answers cost without anybody reading them: the same probe text, by a play of one raw task."""
+    text = folder / "probe.sh"
+    text.write_text(
+        run([BIN / "python", "-c", _PROBE], env={"PYTHONPATH": str(ROOT / "collections")}), encoding="utf-8"
+    )
+    book = folder / "probe.yml"
+    task = {"ansible.builtin.raw": "{{ lookup('ansible.builtin.file', text) }}"}
+    play = {"hosts": "masters:workers", "gather_facts": False, "tasks": [task]}
+    book.write_text(yaml.safe_dump([play]), encoding="utf-8")
+    return run([BIN / "ansible-playbook", "-i", path, "-f", forks, book, "-e", f"text={text}"])
+
+
 def fleet(folder: Path, runs: int, profile: str) -> list[str]:
     """100 hosts."""
     lab("up", "--profile", profile)
     path = inventory(folder, 100)
-    ours, other = pairs(runs, lambda: playbook(path, "diagnose.yml", folder, check=False), lambda: raw(path))
+    took = rounds(
+        runs,
+        {
+            "diagnose": lambda: playbook(path, "diagnose.yml", folder, check=False),
+            "raw": lambda: raw(path),
+            "raw of the probe": lambda: raw_probe(path, folder),
+        },
+    )
     peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024
-    return [line("diagnose, 100 hosts", ours, other, "raw"), f"\nPeak memory of the largest process: {peak} MB.\n"]
+    rows = [line("diagnose, 100 hosts", took["diagnose"], took[name], name) for name in ("raw", "raw of the probe")]
+    return [*rows, f"\nPeak memory of the largest process: {peak} MB.\n"]
 
 
 def healthy(folder: Path, runs: int, profile: str) -> list[str]:
     """A second run on a healthy cluster."""
     lab("up", "--profile", profile)
     path = inventory(folder, 4)
-    ours, other = pairs(runs, lambda: playbook(path, "recover_power_loss.yml", folder), lambda: raw(path))
-    return [line("recover-power-loss, healthy 3+1", ours, other, "raw")]
+    took = rounds(
+        runs,
+        {
+            "recover": lambda: playbook(path, "recover_power_loss.yml", folder),
+            "raw": lambda: raw(path),
+            "raw of the probe": lambda: raw_probe(path, folder),
+        },
+    )
+    title = "recover-power-loss, healthy 3+1"
+    return [line(title, took["recover"], took[name], name) for name in ("raw", "raw of the probe")]
 
 
 def ssh_config(folder: Path) -> Path:
