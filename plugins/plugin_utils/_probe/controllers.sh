@@ -25,7 +25,7 @@ kr_controller() {
   kr_val "$1.listening" yes
   # Its certificate is self-made in memory, so nothing could verify it; a liveness code from this very node is all that is read.
   kr_val "$1.healthz" "$(printf 'GET /healthz HTTP/1.0\r\n\r\n' |
-    kr_limit 2 openssl s_client -quiet -connect "127.0.0.1:$kr_port" 2>/dev/null | sed -n '1s/^HTTP[^ ]* \([0-9]*\).*/\1/p')"
+    kr_s_client -quiet -connect "127.0.0.1:$kr_port" | sed -n '1s/^HTTP[^ ]* \([0-9]*\).*/\1/p')"
 }
 
 # kr_heartbeats: leases and nodes, read with the first admin kubeconfig that this node's own apiserver accepts.

@@ -66,8 +66,27 @@ kr_manifest() {
   printf '%s\n' "$kr_m"
 }
 
+# kr_words: of such a text only its flags with their values, one a line, behind a dot that says there was a text. Dozens of
+# flags are looked up in it.
+kr_words() {
+  awk '
+    NR == 1 { print "." }
+    {
+      gsub(/["\047\\]/, " ")
+      gsub(/=--/, " --")
+      for (i = 1; i <= NF; i++) {
+        sub(/,$/, "", $i)
+        if ($i == "") continue
+        if ($i ~ /^--?[A-Za-z]/) { print $i; open = $i !~ /=/ }
+        else if (open) { print $i; open = 0 }
+      }
+    }'
+}
+
 # kr_component NAME MANIFEST: how it was told to run: its manifest, else its unit, else its process.
-kr_component() {
+kr_component() { kr_told "$1" "$2" | kr_words; }
+
+kr_told() {
   if [ -n "$2" ] && [ -s "$2" ]; then cat "$2"; return; fi
   kr_t=$(kr_unit "$1")
   if [ -n "$kr_t" ]; then printf '%s\n' "$kr_t"; return; fi
@@ -75,7 +94,7 @@ kr_component() {
 }
 
 kr_discover() {
-  KUBELET_TEXT=$(kr_process kubelet) || KUBELET_TEXT=$(kr_unit kubelet)
+  KUBELET_TEXT=$({ kr_process kubelet || kr_unit kubelet; } | kr_words)
   KUBELET_CONFIG=${KR_SET_KUBELET_CONFIG:-$(kr_flag "$KUBELET_TEXT" config /var/lib/kubelet/config.yaml)}
   KUBELET_KUBECONFIG=${KR_SET_KUBELET_KUBECONFIG:-$(kr_flag "$KUBELET_TEXT" kubeconfig /etc/kubernetes/kubelet.conf)}
   KUBELET_BOOTSTRAP=$(kr_flag "$KUBELET_TEXT" bootstrap-kubeconfig "")

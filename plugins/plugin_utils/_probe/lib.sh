@@ -6,11 +6,22 @@ LC_ALL=C
 export PATH LC_ALL
 TAB=$(printf '\t')
 
+NL='
+'
+
 kr_have() { command -v "$1" >/dev/null 2>&1; }
+
+# A probe is mostly the starting of small programs: what a value or a file needs is kept to one or two of them.
+if base64 -w0 </dev/null >/dev/null 2>&1; then KR_B64='base64 -w0'; else KR_B64=kr_b64; fi
 
 kr_b64() { base64 | tr -d '\n'; }
 
-kr_val() { printf 'val\t%s\t%s\n' "$1" "$(printf %s "$2" | tr '\n\t' '  ')"; }
+kr_val() {
+  case $2 in
+    *"$NL"* | *"$TAB"*) printf 'val\t%s\t%s\n' "$1" "$(printf %s "$2" | tr '\n\t' '  ')" ;;
+    *) printf 'val\t%s\t%s\n' "$1" "$2" ;;
+  esac
+}
 
 # kr_limit SECONDS COMMAND…: where timeout(1) is missing the section's own limit still holds.
 kr_limit() {
@@ -21,45 +32,49 @@ kr_limit() {
 kr_out() {
   kr_name=$1
   shift
-  printf 'out\t%s\t%s\n' "$kr_name" "$({ "$@" 2>&1; printf '@rc=%s' "$?"; } </dev/null | tail -c 65536 | kr_b64)"
+  printf 'out\t%s\t%s\n' "$kr_name" "$({ "$@" 2>&1; printf '@rc=%s' "$?"; } </dev/null | tail -c 65536 | $KR_B64)"
 }
 
+# kr_state PATH [BASE64]: into KR_STATE. What its content begins with can save the look for a file of nothing but NULs.
 kr_state() {
-  if [ -L "$1" ] && [ ! -e "$1" ]; then echo dangling
-  elif [ ! -e "$1" ]; then echo missing
-  elif [ ! -f "$1" ]; then echo not_a_file
-  elif [ ! -r "$1" ]; then echo unreadable
-  elif [ ! -s "$1" ]; then echo empty
-  elif [ "$(head -c 256 "$1" 2>/dev/null | tr -d '\000' | wc -c)" -eq 0 ]; then echo nul
-  else echo ok; fi
+  if [ -L "$1" ] && [ ! -e "$1" ]; then KR_STATE=dangling
+  elif [ ! -e "$1" ]; then KR_STATE=missing
+  elif [ ! -f "$1" ]; then KR_STATE=not_a_file
+  elif [ ! -r "$1" ]; then KR_STATE=unreadable
+  elif [ ! -s "$1" ]; then KR_STATE=empty
+  elif case ${2:-} in '' | AAAA*) false ;; esac then KR_STATE=ok
+  elif [ "$(head -c 256 "$1" 2>/dev/null | tr -d '\000'; echo .)" = . ]; then KR_STATE=nul
+  else KR_STATE=ok; fi
 }
 
 # kr_record PATH BASE64: the file's facts; follows a symbolic link and says where it points.
 kr_record() {
   kr_link=
   [ -L "$1" ] && kr_link=$(readlink "$1" 2>/dev/null)
+  kr_state "$1" "$2"
   kr_meta=$(stat -L -c "%s$TAB%a$TAB%U:%G$TAB%Y" "$1" 2>/dev/null) || kr_meta="0$TAB$TAB${TAB}0"
-  printf 'file\t%s\t%s\t%s\t%s\t%s\n' "$1" "$(kr_state "$1")" "$kr_meta" "$kr_link" "$2"
+  printf 'file\t%s\t%s\t%s\t%s\t%s\n' "$1" "$KR_STATE" "$kr_meta" "$kr_link" "$2"
 }
 
 kr_stat() { kr_record "$1" ""; }
 
 # kr_file PATH: with its content (first 256 KiB). Only for files that hold no key.
-kr_file() { kr_record "$1" "$(head -c 262144 "$1" 2>/dev/null | kr_b64)"; }
+kr_file() { kr_record "$1" "$(head -c 262144 "$1" 2>/dev/null | $KR_B64)"; }
 
 # kr_pem PATH: only the certificates in it, whatever else lies in the file.
-kr_pem() { kr_record "$1" "$(sed -n '/-BEGIN CERTIFICATE-/,/-END CERTIFICATE-/p' "$1" 2>/dev/null | kr_b64)"; }
+kr_pem() { kr_record "$1" "$(sed -n '/-BEGIN CERTIFICATE-/,/-END CERTIFICATE-/p' "$1" 2>/dev/null | $KR_B64)"; }
 
 # kr_kubeconfig PATH: with every key, token and password blanked out.
 kr_kubeconfig() {
   kr_record "$1" "$(sed -e 's/\(client-key-data:\).*/\1 blanked/' -e 's/\(token:\).*/\1 blanked/' \
-    -e 's/\(password:\).*/\1 blanked/' -e '/-BEGIN.*PRIVATE KEY-/,/-END.*PRIVATE KEY-/d' "$1" 2>/dev/null | kr_b64)"
+    -e 's/\(password:\).*/\1 blanked/' -e '/-BEGIN.*PRIVATE KEY-/,/-END.*PRIVATE KEY-/d' "$1" 2>/dev/null | $KR_B64)"
 }
 
 # kr_pub NAME: the hash of the public half of the private key on stdin; the key itself never leaves the node.
 kr_pub() {
   if ! kr_have openssl; then printf 'key\t%s\tno_openssl\t\n' "$1"; return; fi
-  kr_hash=$(openssl pkey -pubout -outform DER 2>/dev/null | sha256sum | cut -d' ' -f1)
+  kr_hash=$(openssl pkey -pubout -outform DER 2>/dev/null | sha256sum)
+  kr_hash=${kr_hash%% *}
   case $kr_hash in
     e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855) printf 'key\t%s\tunparsable\t\n' "$1" ;;
     *) printf 'key\t%s\tok\t%s\n' "$1" "$kr_hash" ;;
@@ -67,10 +82,11 @@ kr_pub() {
 }
 
 kr_key() {
+  kr_state "$1"
   # shellcheck disable=SC2094 # the name is printed, not written to
-  case $(kr_state "$1") in
+  case $KR_STATE in
     ok) kr_pub "$1" <"$1" ;;
-    *) printf 'key\t%s\t%s\t\n' "$1" "$(kr_state "$1")" ;;
+    *) printf 'key\t%s\t%s\t\n' "$1" "$KR_STATE" ;;
   esac
 }
 
@@ -86,6 +102,15 @@ kr_last_words() {
   kr_val "$1.log" "$kr_l"
   kr_val "$1.log_mtime" "$(stat -L -c %Y "$kr_l" 2>/dev/null)"
   kr_out "$1.tail" kr_tail "$kr_l"
+}
+
+# kr_s_client WORD…: one TLS connection. Without a CA file openssl reads all of the system's first, which costs five times the
+# handshake; it is told this cluster's if that can be read. Nothing is verified by it: what is served is looked at, not used.
+kr_s_client() {
+  if grep -q -- '-END CERTIFICATE-' "$KR_PKI/ca.crt" 2>/dev/null && openssl asn1parse -noout -in "$KR_PKI/ca.crt" >/dev/null 2>&1; then
+    set -- -CAfile "$KR_PKI/ca.crt" "$@"
+  fi
+  kr_limit 2 openssl s_client "$@" 2>/dev/null
 }
 
 kr_tail() { tail -n 40 "$1" | cut -c1-2000; }

@@ -119,7 +119,7 @@ kr_pki_served() {
 kr_handshake() {
   kr_a=$1
   shift
-  kr_limit 2 openssl s_client -connect "$kr_a" "$@" </dev/null 2>/dev/null |
+  kr_s_client -connect "$kr_a" "$@" </dev/null |
     sed -n '/-BEGIN CERTIFICATE-/,/-END CERTIFICATE-/p'
 }
 
@@ -189,7 +189,8 @@ kr_pki_users() {
 # kr_pki_kubeadm: its version is the cluster's; starting it costs more than the rest of this section.
 kr_pki_kubeadm() {
   kr_have kubeadm || return 0
-  kr_v=$(printf '%s\n' "$APISERVER_TEXT" | sed -n 's/^ *image: .*kube-apiserver[^:]*:v\([0-9][0-9.]*\).*/\1/p')
+  kr_v=
+  [ -z "$APISERVER_MANIFEST" ] || kr_v=$(sed -n 's/^ *image: .*kube-apiserver[^:]*:v\([0-9][0-9.]*\).*/\1/p' "$APISERVER_MANIFEST" 2>/dev/null)
   [ -n "$kr_v" ] || kr_v=$(kr_limit 3 kubeadm version -o short 2>/dev/null)
   kr_val kubeadm "$kr_v"
 }
