@@ -31,7 +31,7 @@ kubelet_conf() { # as the document says: kubelet.conf is generated where ca.key 
   local name
   name=$(on "$1" <<<hostname)
   on m1 <<CA | ssh -F "$CONFIG" "$1" 'umask 077; rm -rf /var/lib/kubelet/pki/kubelet-client*; cat >/etc/kubernetes/kubelet.conf; systemctl enable kubelet 2>/dev/null; systemctl reset-failed kubelet; systemctl restart kubelet'
-server=\$(sed -n 's/^ *server: //p' /etc/kubernetes/kubelet.conf)
+server=\$(sed -n 's/^ *server: //p' /etc/kubernetes/admin.conf)
 conf=\$(kubeadm kubeconfig user --org system:nodes --client-name system:node:$name 2>/dev/null || kubeadm alpha kubeconfig user --org system:nodes --client-name system:node:$name 2>/dev/null)
 printf '%s\n' "\$conf" | sed "s#server: .*#server: \$server#"
 CA

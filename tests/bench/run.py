@@ -82,9 +82,11 @@ def inventory(folder: Path, hosts: int) -> Path:
     common = data["all"]["vars"]
     args = str(common["ansible_ssh_common_args"]).split(" ")
     common["ansible_ssh_common_args"] = " ".join(a for a in args if not a.startswith("-oControlPath"))
-    common["ansible_control_path"] = f"{folder}/{{{{ inventory_hostname }}}}"
     missing = hosts - len(real)
     groups["workers"]["hosts"].update({f"x{n:03}": dict(real[n % len(real)]) for n in range(missing)})
+    for group in groups.values():
+        for name, host in group["hosts"].items():  # a delegated task must not take another host's connection
+            host["ansible_control_path"] = str(folder / name)
     path = folder / f"inventory-{hosts}.yml"
     path.write_text(yaml.safe_dump(data), encoding="utf-8")
     return path
