@@ -108,9 +108,10 @@ def kubectl(lab: Lab, *words: str, stdin: str | None = None, timeout: float = 60
     return run(argv, stdin=stdin, timeout=timeout).stdout
 
 
-def _kubeadm(lab: Lab, node: Node, verb: str, config: str, extra: str = "") -> None:
+def _kubeadm(lab: Lab, node: Node, verb: str, config: str, skip: str = "", extra: str = "") -> None:
+    """Without preflight: some versions insist there on crictl, with which nothing is done on these nodes."""
     node_sh(lab, node, f"umask 077; cat > {_CONFIG}", stdin=config)
-    words = f"kubeadm {verb} --config {_CONFIG} --ignore-preflight-errors=all -v=1 {extra}"
+    words = f"kubeadm {verb} --config {_CONFIG} --skip-phases=preflight{skip} -v=1 {extra}"
     done = try_sh(lab, node, f"{words} >/var/log/kubeadm.log 2>&1", timeout=420)
     if done.returncode != 0:
         log = node_sh(lab, node, "tail -n 30 /var/log/kubeadm.log; journalctl -u kubelet -n 10 --no-pager")
@@ -128,10 +129,10 @@ def create_cluster(lab: Lab) -> None:
     first, *others = lab.nodes
     token = f"{secrets.token_hex(3)}.{secrets.token_hex(8)}"
     certificate_key = hashlib.sha256(secrets.token_bytes(32)).hexdigest()
-    skip = "--skip-phases=addon/coredns,addon/kube-proxy" if lab.runtime == "docker" else ""
+    addons = ",addon/coredns,addon/kube-proxy" if lab.runtime == "docker" else ""
     with step("kubeadm init on m1"):
         documents = init_documents(lab, first, token, certificate_key)
-        _kubeadm(lab, first, "init", yaml.safe_dump_all(documents, sort_keys=False), f"--upload-certs {skip}")
+        _kubeadm(lab, first, "init", yaml.safe_dump_all(documents, sort_keys=False), addons, "--upload-certs")
     node_sh(lab, first, "mkdir -p /root/.kube && cp /etc/kubernetes/admin.conf /root/.kube/config")
     save_kubeconfig(lab)
     ca_hash = _ca_hash(lab, first)

@@ -14,11 +14,12 @@ kr_started() {
   kr_stats=$(grep -lxF "$(printf '%.15s' "$1")" /proc/[0-9]*/comm 2>/dev/null | sed 's/comm$/stat/')
   [ -n "$kr_stats" ] || return 1
   kr_hz=$(getconf CLK_TCK 2>/dev/null) || kr_hz=100
+  # cat goes on when a process ends meanwhile, awk on the files would not.
   # shellcheck disable=SC2086 # a list of paths below /proc
-  awk -v hz="${kr_hz:-100}" '
-    FILENAME == "/proc/stat" { if ($1 == "btime") b = $2; next }
-    { sub(/^[0-9]+ \(.*\) /, ""); if ($1 != "Z" && $20 > s) s = $20 }
-    END { if (s == "") exit 1; printf "%d\n", b + s / hz }' /proc/stat $kr_stats 2>/dev/null
+  cat /proc/stat $kr_stats 2>/dev/null | awk -v hz="${kr_hz:-100}" '
+    $1 == "btime" { b = $2 }
+    /^[0-9]+ \(/ { sub(/^[0-9]+ \(.*\) /, ""); if ($1 != "Z" && $20 > s) s = $20 }
+    END { if (s == "") exit 1; printf "%d\n", b + s / hz }'
 }
 
 # kr_host ADDRESS: as it stands in a URL.
