@@ -140,5 +140,5 @@ def node_sh(lab: Lab, node: Node, script: str, *words: str, stdin: str | None = 
     """As :func:`try_sh`; a failure is an error, the answer is what it printed."""
     done = try_sh(lab, node, script, *words, stdin=stdin, timeout=timeout)
     if done.returncode != 0:
-        raise LabError(f"on {node.name} (rc {done.returncode}): {script.strip()[:200]}\n{done.stderr.strip()[-800:]}")
+        raise LabError(f"on {node.name} (rc {done.returncode}): {done.stderr.strip()[-800:]}\n{script.strip()[:200]}")
     return done.stdout

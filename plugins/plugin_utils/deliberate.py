@@ -22,14 +22,15 @@ def deliberate(
     names = dict.fromkeys([*groups.get("masters", []), *groups.get("workers", [])])
     nodes = {name: spool.node(name) for name in names}
     seen: dict[str, Node] = {name: node for name, node in nodes.items() if node is not None}
-    if check_mode:
+    effects = tuple(spool.effects()) if check_mode else ()
+    if effects:
         _steps.load()
-        for effect in spool.effects():
+        for effect in effects:
             node = seen.get(effect["host"])
             if node is not None and node.reachable:
                 seen[node.name] = _steps.KINDS[effect["kind"]].effect(node, effect["args"])
     allow = frozenset(str(name) for name in settings.get("kuberevive_allow") or [])
-    cluster = Cluster(tuple(seen.values()), datetime.now(timezone.utc), allow, settings, spool.proofs())
+    cluster = Cluster(tuple(seen.values()), datetime.now(timezone.utc), allow, settings, spool.proofs(), bool(effects))
     findings, outcomes = judge(cluster)
     steps, refusals = plan(cluster, findings)
     blind = tuple(o for o in outcomes if o.state == "could_not_tell")

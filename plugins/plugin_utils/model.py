@@ -63,6 +63,7 @@ class Cluster:
     canaries: dict[str, str] = field(
         default_factory=dict
     )  # host -> ok, or why a test write through its apiserver failed
+    foretold: bool = False  # --check, after steps it only recorded: what their effect sets moving is not to be seen yet
 
     def node(self, name: str) -> Node:
         """The node of that inventory name (KeyError when there is none)."""

@@ -26,15 +26,16 @@ def _plan(node: Node, cluster: Cluster, findings: tuple[Finding, ...]) -> Planne
     expired = _expired(node, cluster, wanted)
     if expired:
         return Refused(f"{expired} has run out itself; looked at again when it is renewed")
-    if _MANAGER in wanted:
-        why = _too_early(cluster)
-        if why:
+    later = ""
+    if _MANAGER in wanted and (why := _too_early(cluster)):
+        if not cluster.foretold:
             return Refused(why)
+        later = f", once {_ENOUGH:.0%} of the nodes heartbeat"
     # The controller-manager last.
     args = restart_args(node, tuple(sorted(wanted, reverse=True)))
     if isinstance(args, str):
         return Refused(args)
-    return Planned(f"restart {' and '.join(args['components'])} with the renewed certificate", args)
+    return Planned(f"restart {' and '.join(args['components'])} with the renewed certificate{later}", args)
 
 
 def _expired(node: Node, cluster: Cluster, names: set[str]) -> str:

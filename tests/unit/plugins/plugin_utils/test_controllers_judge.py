@@ -301,6 +301,16 @@ def test_a_manager_begins_to_lead_only_when_enough_nodes_heartbeat(alive: tuple[
         assert f"only {len(alive)} of 3 reachable nodes heartbeat" in decided.reason
 
 
+@pytest.mark.parametrize(
+    "facts", [shut_out(leases=leases({BOTH[0]: 400.0})), shut_out(api_answers=False, leases=(), nodes=())]
+)
+def test_check_names_the_condition_where_steps_before_it_were_only_recorded(facts: ControllersFacts) -> None:
+    given = replace(cluster(m1={"controllers": facts}, m2={"controllers": facts}), foretold=True)
+    decided = KINDS["controller_restart"].plan(given.node("m1"), given, ())
+    assert isinstance(decided, Planned)
+    assert decided.title.endswith("with the renewed certificate, once 80% of the nodes heartbeat")
+
+
 def test_while_another_one_leads_heartbeats_are_not_counted() -> None:
     ages = {BOTH[0]: 2.0, BOTH[1]: 3.0} | dict.fromkeys(("m1", "m2", "w1"), 400.0)
     given = cluster(m1={"controllers": shut_out(leases=leases(ages))})
