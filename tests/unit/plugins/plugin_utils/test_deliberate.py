@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils.deliberate import deliberate
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils.model import Node
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils.spool import Spool
