@@ -198,8 +198,12 @@ def is_first(facts: EtcdFacts) -> bool:
 
 
 def reference(cluster: Cluster, without: str = "") -> Node | None:
-    """The master whose answers are believed: it reads linearizably, in the biggest cluster, at the highest revision."""
+    """The master whose answers are believed: it reads linearizably, in the biggest cluster, at the highest revision.
+
+    Members of one cluster are equals: the first in the inventory speaks, in every look.
+    """
     best: tuple[tuple[int, int], Node] | None = None
+    told: set[str] = set()  # clusters
     for node in cluster.masters:
         facts = node.etcd
         if (
@@ -210,8 +214,9 @@ def reference(cluster: Cluster, without: str = "") -> Node | None:
             or not facts.linearizable
         ):
             continue
-        if _alone(node, cluster):
+        if _alone(node, cluster) or facts.status.cluster_id in told:
             continue
+        told.add(facts.status.cluster_id)
         rank = (len(facts.members), facts.status.revision)
         if best is None or rank > best[0]:
             best = (rank, node)

@@ -24,7 +24,8 @@ kr_host_disks() {
 # Passwords stand in the options of fstab: only device, place and type leave the node.
 kr_host_mounts() {
   awk '$3 ~ /^(ext[234]|xfs|btrfs|zfs|f2fs|jfs|reiserfs|overlay|bcachefs)$/ && $2 !~ /\/(overlay2|pods|volumes|rootfs|containers)\// {
-    ro = ($4 ~ /(^|,)ro(,|$)/) ? "ro" : "rw"; printf "val\tmount\t%s %s %s %s\n", $2, $1, $3, ro }' /proc/mounts
+    # Since Linux 6.15 ext4 keeps "rw" after an error and adds emergency_ro; a file system that was shut down takes no write either.
+    ro = ($4 ~ /(^|,)(ro|emergency_ro|shutdown)(,|$)/) ? "ro" : "rw"; printf "val\tmount\t%s %s %s %s\n", $2, $1, $3, ro }' /proc/mounts
   awk 'FILENAME == "/proc/mounts" { there[$2] = 1; next }
     /^[ \t]*#/ || NF < 3 { next }
     $3 == "swap" { printf "val\tfstab_swap\t%s\n", $1; next }
@@ -87,7 +88,7 @@ kr_section_host() {
   kr_host_mounts
   kr_host_disks
   kr_host_units
-  grep -qE '^[^ ]+ [^ ]+ (ext[234]|xfs|btrfs) ([^ ]*,)?ro(,| )' /proc/mounts && kr_out kernel kr_limit 3 sh -c \
+  grep -qE '^[^ ]+ [^ ]+ (ext[234]|xfs|btrfs) ([^ ]*,)?(ro|emergency_ro|shutdown)(,| )' /proc/mounts && kr_out kernel kr_limit 3 sh -c \
     "dmesg 2>/dev/null | grep -E 'EXT4-fs error|Remounting filesystem|XFS .*([Cc]orrupt|[Ss]hut)|I/O error|Medium Error|Aborting journal' | tail -n 20"
   # shellcheck disable=SC2086
   kr_host_low -k $kr_paths | while read -r kr_m; do kr_host_full "$kr_m"; done

@@ -231,7 +231,8 @@ def _same(node: Node, args: Mapping[str, Any]) -> Node:
 
 register(StepKind("etcd_hold", "etcd_hold", 10, _plan_hold, _held))
 register(StepKind("etcd_release", "etcd", 10, _plan_release, _released))
+# Before a replacement: etcd takes no new member while a dead voter stands in its list.
+register(StepKind("etcd_stale_remove", "etcd", 15, _plan_stale, _removed))
 register(StepKind("etcd_member_replace", "etcd", 20, _plan_replace, _replaced))
 register(StepKind("etcd_learner_promote", "etcd", 30, _plan_promote, _promoted))
-register(StepKind("etcd_stale_remove", "etcd", 40, _plan_stale, _removed))
 register(StepKind("etcd_quorum_restore", "etcd", 90, _plan_restore, _same))
