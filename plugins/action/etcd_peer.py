@@ -18,7 +18,7 @@ from ansible_collections.kuberevive.cluster.plugins.plugin_utils.etcd_step impor
     key,
     wait,
 )
-from ansible_collections.kuberevive.cluster.plugins.plugin_utils.etcd_view import entry_of
+from ansible_collections.kuberevive.cluster.plugins.plugin_utils.etcd_view import entry_of, namesake
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils.step_base import StepRefused
 
 __all__ = ["ActionModule"]
@@ -98,7 +98,15 @@ class ActionModule(EtcdStep):
         status = gateway.status(self.ask_peer(args, "/v3/maintenance/status"))
         if status is None or decide.version_of(status.version) < (3, 4):
             raise StepRefused("version", f"etcd {status.version if status else '?'} knows no learners (3.4 does)")
-        change = decide.next_change(entry_of(args["peer_urls"], self.members(args)), str(args.get("readd") or ""))
+        listed = self.members(args)
+        entry = entry_of(args["peer_urls"], listed)
+        other = namesake(str(args["name"]), args["client_urls"], listed) if entry is None else None
+        if other is not None:
+            where = ", ".join(other.peer_urls)
+            raise StepRefused(
+                "namesake", f"etcd's list has {other.name} at {where}, and not at the manifest's peer URL"
+            )
+        change = decide.next_change(entry, str(args.get("readd") or ""))
         lines: list[str] = []
         if change.remove:
             lines.append(self._remove(args, change.remove))

@@ -23,6 +23,7 @@ __all__ = [
     "entry_of",
     "hosts_of",
     "is_first",
+    "namesake",
     "quorum",
     "reference",
     "stale_entries",
@@ -51,6 +52,7 @@ _OUTER = re.compile(
     r"|cannot allocate memory"
 )
 _BROKEN_DISK = re.compile(r"input/output error")
+_KEPT: dict[str, State] = {"empty": "empty", "unusable": "unusable", "removed": "removed", "decoy": "decoy"}
 _SERVES = re.compile(r"ready to serve client requests|serving client traffic")
 
 
@@ -109,6 +111,12 @@ def _without_manifest(node: Node, facts: EtcdFacts, cluster: Cluster) -> Conditi
 
 def _by_disk(node: Node, facts: EtcdFacts, cluster: Cluster) -> Condition:
     where = f"{facts.data_dir}/member"
+    if facts.status is not None and facts.wal_files == 0:
+        line = f"it answers, while {where}/wal holds nothing: its data lies elsewhere, or was deleted under it; do not stop it"
+        return Condition(node, "unknown", (line,))
+    if facts.held_state in _KEPT:
+        # Its log and its answers ended with the hold; its data is still what was judged then.
+        return Condition(node, _KEPT[facts.held_state], (facts.held_line,), disposable=facts.held_state == "empty")
     if not facts.data_there:
         return Condition(node, "empty", (f"{where} does not exist", *_listing(facts)), disposable=True)
     if facts.wal_files == 0:
@@ -166,6 +174,12 @@ def _by_list(node: Node, facts: EtcdFacts, cluster: Cluster) -> Condition:
     # A list of one proves nothing: an emptied first master answers so about all the others.
     if peer is not None and facts.peer_urls and len(listed) > 1 and entry_of(facts.peer_urls, listed) is None:
         line = f"the member list of {peer.name} has no entry for {', '.join(facts.peer_urls)}"
+        other = namesake(facts.name, facts.client_urls, listed)
+        if other is not None:  # etcd reads that flag only at its first start
+            line += (
+                f", but one named {other.name} at {', '.join(other.peer_urls)}: which is right is for a person to say"
+            )
+            return Condition(node, "unknown", (line,))
         return Condition(node, "removed", (line,))
     return Condition(node, "good", (f"{facts.wal_files} WAL files, {_used(facts)} of the database in use",))
 
@@ -227,6 +241,12 @@ def entry_of(peer_urls: Iterable[str], members: Iterable[Member]) -> Member | No
     """The entry with one of these peer URLs (names can be empty, URLs can't)."""
     wanted = set(peer_urls)
     return next((m for m in members if wanted & set(m.peer_urls)), None)
+
+
+def namesake(name: str, client_urls: Iterable[str], members: Iterable[Member]) -> Member | None:
+    """The entry of that name or with one of these client URLs, whatever its peer URL."""
+    wanted = set(client_urls)
+    return next((m for m in members if (name and m.name == name) or wanted & set(m.client_urls)), None)
 
 
 def quorum(cluster: Cluster) -> Quorum:

@@ -131,7 +131,7 @@ class StepBase(ActionBase):
             result["values"] = answer.values
         if answer.refused:
             raise StepRefused(*answer.refused)
-        if not answer.done or answer.rc != 0:
+        if answer.failure or not answer.done or answer.rc != 0:
             why = answer.failure or " / ".join((answer.rest or answer.lines)[-3:]) or f"ended with rc {answer.rc}"
             result.update(failed=True, msg=f"{title}: {why}")
             return result

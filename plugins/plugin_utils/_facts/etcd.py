@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass, replace
+from typing import Any
 
 import yaml
 
@@ -14,6 +15,7 @@ from ansible_collections.kuberevive.cluster.plugins.plugin_utils.etcd_gateway im
 
 __all__ = ["EtcdFacts", "Member", "Status", "parse"]
 
+_OWN_LINE = re.compile(r"""^ *- *["']?--initial-cluster=""", re.MULTILINE)  # as etcd_member.sh rewrites it
 _PAGE = 4096  # bbolt's page on every machine that Kubernetes runs on
 
 
@@ -30,6 +32,9 @@ class EtcdFacts:
     peer_urls: tuple[str, ...] = ()  # --initial-advertise-peer-urls
     client_urls: tuple[str, ...] = ()  # --advertise-client-urls
     initial_cluster: tuple[str, ...] = ()  # entries name=url
+    rejoinable: bool = (
+        True  # --initial-cluster stands on a line of its own, so that it can be changed without touching the rest
+    )
     initial_state: str = ""  # existing | new | "" (absent)
     cert_file: str = ""
     key_file: str = ""
@@ -54,6 +59,10 @@ class EtcdFacts:
     apiserver_manifest: str = ""  # path, in the manifests directory or put aside
     apiserver_held: str = ""  # where a run put kube-apiserver's manifest aside, or empty
     readd: str = ""  # ID of the new member that a run has begun to start here, or empty
+    held_state: str = (
+        ""  # what the member was judged to be when its manifest was put aside, while its data is still that
+    )
+    held_line: str = ""  # the evidence of then
     unit: str = ""  # etcd.service, where etcd is no static pod
     log_mtime: int = 0  # of the newest log, epoch seconds
     log_previous: tuple[str, ...] = ()  # last lines of the log before it: only where the newest is short
@@ -78,7 +87,7 @@ def parse(section: Section) -> EtcdFacts:
         readd=section.value("readd"),
         unit=unit,
     )
-    return _with_answers(_with_data(_with_flags(facts), section), section)
+    return _with_answers(_with_reason(_with_data(_with_flags(facts), section), section), section)
 
 
 def _inside(path: str, directory: str) -> bool:
@@ -86,13 +95,16 @@ def _inside(path: str, directory: str) -> bool:
 
 
 def _with_flags(facts: EtcdFacts) -> EtcdFacts:
-    words = _command(facts.manifest.content if facts.manifest else "")
-    if words is None:
+    pod = _pod(facts.manifest.content if facts.manifest else "")
+    if pod is None:
         return facts
+    container = pod["spec"]["containers"][0]
+    words = [str(w) for w in [*(container.get("command") or []), *(container.get("args") or [])]]
     flags = {key: value for key, _, value in (word.lstrip("-").partition("=") for word in words)}
     return replace(
         facts,
         parses=True,
+        rejoinable=_OWN_LINE.search(facts.manifest.content if facts.manifest else "") is not None,
         name=flags.get("name", ""),
         data_dir=flags.get("data-dir", ""),
         peer_urls=_list(flags.get("initial-advertise-peer-urls", "")),
@@ -102,19 +114,34 @@ def _with_flags(facts: EtcdFacts) -> EtcdFacts:
         cert_file=flags.get("cert-file", ""),
         key_file=flags.get("key-file", ""),
         ca_file=flags.get("trusted-ca-file", ""),
+        data_unreadable=_elsewhere(pod, container, flags),
     )
 
 
-def _command(text: str) -> list[str] | None:
-    """The words of the etcd container's command; None where the text is no Pod."""
+def _pod(text: str) -> dict[str, Any] | None:
+    """The manifest; None where the text is no Pod with a container."""
     try:
         pod = yaml.safe_load(text)
-        if pod["kind"] != "Pod":
-            return None
         container = pod["spec"]["containers"][0]
-        return [str(w) for w in [*(container.get("command") or []), *(container.get("args") or [])]]
+        words = [*(container.get("command") or []), *(container.get("args") or [])]
+        return pod if pod["kind"] == "Pod" and all(isinstance(w, str) for w in words) else None
     except (yaml.YAMLError, KeyError, TypeError, IndexError, AttributeError):
         return None
+
+
+def _elsewhere(pod: dict[str, Any], container: dict[str, Any], flags: dict[str, str]) -> str:
+    """Why the node's directory of the flag's name is not where the data lies, or empty."""
+    if flags.get("wal-dir"):
+        return f"the WAL lies in a directory of its own, --wal-dir={flags['wal-dir']}, which is not judged"
+    where = flags.get("data-dir", "") + "/"
+    sources = {v.get("name"): (v.get("hostPath") or {}).get("path", "") for v in pod["spec"].get("volumes") or []}
+    mounts = [(str(m.get("mountPath", "")).rstrip("/"), m.get("name")) for m in container.get("volumeMounts") or []]
+    covering = [(place, name) for place, name in mounts if where.startswith(place + "/")]
+    if not covering:
+        return ""
+    place, name = max(covering)
+    source = str(sources.get(name) or "").rstrip("/")
+    return "" if source == place else f"the manifest mounts {source or 'no hostPath'} there, which is not judged"
 
 
 def _list(text: str) -> tuple[str, ...]:
@@ -122,7 +149,7 @@ def _list(text: str) -> tuple[str, ...]:
 
 
 def _with_data(facts: EtcdFacts, section: Section) -> EtcdFacts:
-    states = [section.value(key, "missing") for key in ("data_state", "member_state", "wal_state")]
+    states = [section.value(key, "not looked at") for key in ("data_state", "member_state", "wal_state")]
     unreadable = next((s for s in states if s not in ("ok", "missing")), "")
     directory = section.value("data_dir", facts.data_dir)
     db = section.file(f"{directory}/member/snap/db")
@@ -131,12 +158,22 @@ def _with_data(facts: EtcdFacts, section: Section) -> EtcdFacts:
         facts,
         data_dir=directory,
         data_there=states[1] == "ok",
-        data_unreadable=unreadable,
+        data_unreadable=facts.data_unreadable or unreadable,
         wal_files=section.number("wal_files"),
         db_size=db.size,
         db_used=_used(section.value("db_meta")),
         data_mtime=max(times, default=0),
     )
+
+
+def _with_reason(facts: EtcdFacts, section: Section) -> EtcdFacts:
+    """What a hold noted: state, WAL files, bytes of the database, when, evidence. It counts while the data is the same."""
+    words = section.value("held_why").split(" ", 4)
+    if len(words) != 5 or not words[3].isdigit() or not facts.manifest_held:
+        return facts
+    state, wal_files, db_size, at, line = words
+    same = (wal_files, db_size) == (str(facts.wal_files), str(facts.db_size)) and facts.data_mtime <= int(at)
+    return replace(facts, held_state=state, held_line=line) if same else facts
 
 
 def _used(text: str) -> int:
@@ -145,7 +182,7 @@ def _used(text: str) -> int:
     if len(numbers) != 4:
         return -1
     pages, _ = max(((numbers[0], numbers[1]), (numbers[2], numbers[3])), key=lambda pair: pair[1])
-    return pages * _PAGE if pages < 1 << 40 else -1
+    return pages * _PAGE if 0 < pages < 1 << 40 else -1
 
 
 def _with_answers(facts: EtcdFacts, section: Section) -> EtcdFacts:

@@ -27,8 +27,10 @@ kr_etcd_ask() {
 }
 
 kr_etcd_answers() {
-  kr_etcd_url=$(kr_flag "$ETCD_TEXT" listen-client-urls "" | tr ',' '\n' | sed -n '/127\.0\.0\.1\|localhost\|\[::1\]/p' | head -n 1)
-  [ -n "$kr_etcd_url" ] || kr_etcd_url=$(kr_flag "$ETCD_TEXT" listen-client-urls "" | tr ',' '\n' | head -n 1)
+  # Who listens everywhere is asked at the loopback address, which its certificate names.
+  kr_urls=$(kr_flag "$ETCD_TEXT" listen-client-urls "" | tr ',' '\n' | sed 's#//0\.0\.0\.0:#//127.0.0.1:#; s#//\[::\]:#//[::1]:#')
+  kr_etcd_url=$(printf '%s\n' "$kr_urls" | sed -n '/127\.0\.0\.1/p; /localhost/p; /\[::1\]/p' | head -n 1)
+  [ -n "$kr_etcd_url" ] || kr_etcd_url=$(printf '%s\n' "$kr_urls" | head -n 1)
   [ -n "$kr_etcd_url" ] || return 0
   kr_val endpoint "$kr_etcd_url"
   kr_have curl || return 0
@@ -78,6 +80,7 @@ kr_section_etcd() {
   kr_val held_dir "$KR_HELD"
   kr_val apiserver_manifest "$APISERVER_MANIFEST"
   [ -f "$KR_HELD/etcd-readd" ] && kr_val readd "$(head -n 1 "$KR_HELD/etcd-readd" 2>/dev/null)"
+  [ -f "$KR_HELD/etcd-why" ] && kr_val held_why "$(head -n 1 "$KR_HELD/etcd-why" 2>/dev/null)"
   kr_val unit "$(kr_unit_files etcd | head -n 1)"
   [ -n "$ETCD_TEXT" ] || return 0
   kr_dir=$(kr_flag "$ETCD_TEXT" data-dir /var/lib/etcd)

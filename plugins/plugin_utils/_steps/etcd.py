@@ -20,6 +20,12 @@ def _facts(node: Node) -> EtcdFacts:
     return node.etcd if node.etcd is not None else EtcdFacts(present=False)
 
 
+def _why(node: Node, cluster: Cluster) -> dict[str, Any]:
+    """What a hold notes beside the manifest: the log and the answers that it was judged by end with it."""
+    seen = view.condition(node, cluster)
+    return {"why": f"{seen.state} {' '.join(seen.evidence).strip()[:500]}"} if seen.state in _LOST else {"why": ""}
+
+
 def _own(facts: EtcdFacts) -> dict[str, Any]:
     """What the sh on the member's own node has to know."""
     manifest = facts.manifest.path if facts.manifest else ""
@@ -84,6 +90,10 @@ def _plan_replace(node: Node, cluster: Cluster, findings: tuple[Finding, ...]) -
         )
     if not facts.parses or not facts.data_dir or not facts.peer_urls or not facts.name:
         return Refused("its manifest does not name the member, its data directory and its peer URL")
+    if not facts.rejoinable:
+        return Refused(
+            "its manifest has no line '- --initial-cluster=…' of its own, so it cannot be changed safely: write one"
+        )
     if facts.data_unreadable:
         return Refused(f"{facts.data_dir} cannot be looked at: {facts.data_unreadable}")
     count = view.quorum(cluster)
@@ -99,7 +109,12 @@ def _plan_replace(node: Node, cluster: Cluster, findings: tuple[Finding, ...]) -
         return Refused("no other member with data can be reached")
     others_lost = [n.name for n in cluster.masters if n.name != node.name and view.condition(n, cluster).state in _LOST]
     title = f"replace the etcd member of {node.name} by way of {peer.name}"
-    return Planned(title, {**_own(facts), **_peer_args(peer), "lost": [node.name, *others_lost]})
+    args = {**_own(facts), **_why(node, cluster), **_peer_args(peer), "lost": [node.name, *others_lost]}
+    if view.condition(node, cluster).state in _LOST:
+        args["readd"] = (
+            ""  # a member that has lost its data since it was re-added is re-added once more, under a new ID
+        )
+    return Planned(title, args)
 
 
 def _plan_hold(node: Node, cluster: Cluster, findings: tuple[Finding, ...]) -> Planned | Refused:
@@ -115,7 +130,8 @@ def _plan_hold(node: Node, cluster: Cluster, findings: tuple[Finding, ...]) -> P
         if _needs_consent(node, cluster):
             return Refused("the member would not be replaced without consent")
     return Planned(
-        f"put aside the etcd and apiserver manifests of {node.name} until its member is replaced", _own(facts)
+        f"put aside the etcd and apiserver manifests of {node.name} until its member is replaced",
+        {**_own(facts), **_why(node, cluster)},
     )
 
 
@@ -142,7 +158,8 @@ def _held(node: Node, args: Mapping[str, Any]) -> Node:
         status=None,
         linearizable=None,
     )
-    return replace(node, etcd=after)
+    state, _, line = str(args.get("why", "")).partition(" ")
+    return replace(node, etcd=replace(after, held_state=state, held_line=line))
 
 
 def _base(path: Any) -> str:
@@ -153,9 +170,10 @@ def _released(node: Node, args: Mapping[str, Any]) -> Node:
     facts = _facts(node)
     manifest = replace(facts.manifest, path=str(args["manifest"])) if facts.manifest else None
     home = str(args.get("apiserver_manifest", ""))
-    return replace(
-        node, etcd=replace(facts, manifest=manifest, manifest_held="", apiserver_held="", apiserver_manifest=home)
+    after = replace(
+        facts, manifest=manifest, manifest_held="", apiserver_held="", apiserver_manifest=home, held_state=""
     )
+    return replace(node, etcd=after)
 
 
 def _replaced(node: Node, args: Mapping[str, Any]) -> Node:

@@ -1,9 +1,10 @@
 # shellcheck shell=sh
-# Works on the member's own node. KR_ARG_DO: hold | release | start | finish.
+# Works on the member's own node. KR_ARG_DO: hold | release | start | finish. KR_ARG_WHY: what it was judged to be, and by what.
 # KR_ARG_DATA_DIR, KR_ARG_MANIFEST, KR_ARG_APISERVER_MANIFEST (where they belong), KR_ARG_HELD_DIR;
 # start: KR_ARG_MEMBER_ID, KR_ARG_INITIAL_CLUSTER, KR_ARG_WAL_FILES (as judged)
 
 KR_MARK=$KR_ARG_HELD_DIR/etcd-readd
+KR_NOTE=$KR_ARG_HELD_DIR/etcd-why
 KR_HELD_ETCD=$KR_ARG_HELD_DIR/${KR_ARG_MANIFEST##*/}
 KR_HELD_API=
 [ -n "$KR_ARG_APISERVER_MANIFEST" ] && KR_HELD_API=$KR_ARG_HELD_DIR/${KR_ARG_APISERVER_MANIFEST##*/}
@@ -81,16 +82,30 @@ kr_back_manifest() {
   kr_did "put $2 back"
 }
 
+# kr_note: what it was judged by ends with the hold (kubelet clears the log away), so it is written down beside the data's state.
+kr_note() {
+  [ -n "${KR_ARG_WHY:-}" ] && [ ! -e "$KR_NOTE" ] || return 0
+  kr_wals=$(find "$KR_ARG_DATA_DIR/member/wal" -name '*.wal' 2>/dev/null | wc -l)
+  kr_bytes=$(stat -c %s "$KR_ARG_DATA_DIR/member/snap/db" 2>/dev/null) || kr_bytes=0
+  printf '%s %d %d %d %s\n' "${KR_ARG_WHY%% *}" "$kr_wals" "$kr_bytes" "$(date +%s)" "${KR_ARG_WHY#* }" |
+    kr_put "$KR_NOTE" 600 root:root || exit 4
+}
+
 kr_hold() {
   mkdir -p "$KR_ARG_HELD_DIR" && chmod 700 "$KR_ARG_HELD_DIR" || kr_refuse no_room "could not make $KR_ARG_HELD_DIR"
   [ "$(stat -c %d "$KR_ARG_HELD_DIR")" = "$(stat -c %d "${KR_ARG_MANIFEST%/*}")" ] ||
     kr_refuse other_disk "$KR_ARG_HELD_DIR and ${KR_ARG_MANIFEST%/*} are on different file systems"
+  for kr_f in "${KR_ARG_MANIFEST%/*}"/*; do
+    [ -f "$kr_f" ] && [ "$kr_f" != "$KR_ARG_MANIFEST" ] && grep -q -- '--initial-advertise-peer-urls' "$kr_f" 2>/dev/null || continue
+    kr_refuse two_manifests "kubelet reads $kr_f too, and would start etcd by it: move it out of ${kr_f%/*} first"
+  done
   if [ -e "$KR_ARG_MANIFEST" ] || kr_some kr_etcd_pids || [ -e "$KR_ARG_APISERVER_MANIFEST" ] || kr_some kr_api_pids; then
     kr_kubelet_stop
     kr_aside_manifest "$KR_ARG_MANIFEST" "$KR_HELD_ETCD"
     kr_aside_manifest "$KR_ARG_APISERVER_MANIFEST" "$KR_HELD_API"
     kr_end kr_api_pids kube-apiserver 15
     kr_end kr_etcd_pids etcd 15
+    kr_note
   fi
   [ -s "$KR_HELD_ETCD" ] || kr_fail "there is no etcd manifest: neither $KR_ARG_MANIFEST nor $KR_HELD_ETCD"
 }
@@ -98,6 +113,8 @@ kr_hold() {
 # The old data goes away only while the mark does not say that what lies there is the new member's own.
 kr_clear() {
   [ "$(cat "$KR_MARK" 2>/dev/null)" = "$KR_ARG_MEMBER_ID" ] && return 0
+  # Whether its manifest can be changed shows before anything is moved.
+  for kr_src in "$KR_HELD_ETCD" "$KR_ARG_MANIFEST"; do [ ! -e "$kr_src" ] || kr_rejoinable "$kr_src"; done
   kr_old=$KR_ARG_DATA_DIR/member
   kr_now=$(find "$kr_old/wal" -name '*.wal' 2>/dev/null | wc -l)
   [ "$kr_now" -le "$KR_ARG_WAL_FILES" ] ||
@@ -114,32 +131,37 @@ kr_clear() {
     fi
     kr_did "moved $kr_old to $KR_ASIDE"
   fi
-  printf '%s\n' "$KR_ARG_MEMBER_ID" | kr_put "$KR_MARK" 600 root:root
+  printf '%s\n' "$KR_ARG_MEMBER_ID" | kr_put "$KR_MARK" 600 root:root || exit 4
 }
 
 # Only the two arguments that say how to join; everything else stays as it is, byte for byte.
 kr_rejoin() {
   awk -v list="$KR_ARG_INITIAL_CLUSTER" '
-    /^ *- *"?--initial-cluster=/ {
+    /^ *- *["\047]?--initial-cluster=/ {
       head = $0; sub(/--initial-cluster=.*/, "", head)
-      tail = (head ~ /"$/) ? "\"" : ""
+      tail = (head ~ /["\047]$/) ? substr(head, length(head)) : ""
       print head "--initial-cluster=" list tail
       print head "--initial-cluster-state=existing" tail
       next
     }
-    /^ *- *"?--initial-cluster-state=/ { next }
+    /^ *- *["\047]?--initial-cluster-state=/ { next }
     { print }' "$1"
+}
+
+kr_rejoinable() {
+  kr_rejoin "$1" | grep -qF -- "--initial-cluster=$KR_ARG_INITIAL_CLUSTER" ||
+    kr_refuse manifest "$1 has no line of its own for --initial-cluster=, so it cannot be changed safely: write it as kubeadm does, '- --initial-cluster=…'"
 }
 
 kr_mount_manifest() {
   kr_src=$KR_HELD_ETCD
   [ -e "$kr_src" ] || kr_src=$KR_ARG_MANIFEST
+  kr_rejoinable "$kr_src"
   kr_text=$(kr_rejoin "$kr_src")
-  printf '%s\n' "$kr_text" | grep -qF -- "--initial-cluster=$KR_ARG_INITIAL_CLUSTER" || kr_fail "$kr_src has no --initial-cluster= argument of its own line"
   if [ "$kr_text" != "$(cat "$kr_src")" ]; then
     kr_backup "$kr_src"
     kr_meta=$(stat -c '%a %U:%G' "$kr_src")
-    printf '%s\n' "$kr_text" | kr_put_via "$KR_ARG_HELD_DIR" "$kr_src" "${kr_meta% *}" "${kr_meta#* }"
+    printf '%s\n' "$kr_text" | kr_put_via "$KR_ARG_HELD_DIR" "$kr_src" "${kr_meta% *}" "${kr_meta#* }" || exit 4
     kr_did "set --initial-cluster=$KR_ARG_INITIAL_CLUSTER and --initial-cluster-state=existing in ${KR_ARG_MANIFEST##*/}"
   fi
   kr_back_manifest "$KR_HELD_ETCD" "$KR_ARG_MANIFEST"
@@ -157,7 +179,7 @@ kr_start() {
 }
 
 kr_tidy() {
-  [ -e "$KR_MARK" ] && rm -f "$KR_MARK"
+  rm -f "$KR_MARK" "$KR_NOTE"
   rmdir "$KR_ARG_HELD_DIR" 2>/dev/null || :
 }
 
@@ -169,6 +191,7 @@ kr_again() {
   systemctl start --no-block kubelet && kr_did "started kubelet again"
 }
 trap kr_again EXIT
+trap 'exit 143' HUP INT TERM PIPE # dash runs no EXIT trap when a signal ends it
 
 case $KR_ARG_DO in
   hold) kr_hold ;;

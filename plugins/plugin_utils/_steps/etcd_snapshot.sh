@@ -24,7 +24,9 @@ kr_line_by_line() {
 }
 
 for kr_old in /var/lib/kuberevive/*/etcd-snapshot.db; do
-  if [ -n "$(find "$kr_old" -mmin -10 2>/dev/null)" ] && kr_proven "$kr_old"; then
+  kr_age=$(stat -c %Y "$kr_old" 2>/dev/null) && kr_age=$(($(date +%s) - kr_age)) || continue
+  # One from the future was written before the clock was set back, nobody knows when.
+  if [ "$kr_age" -ge 0 ] && [ "$kr_age" -lt 600 ] && kr_proven "$kr_old"; then
     kr_note "a verified snapshot of the last ten minutes is there: $kr_old"
     kr_value snapshot "$kr_old"
     echo @done

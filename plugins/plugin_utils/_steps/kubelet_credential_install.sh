@@ -24,10 +24,11 @@ kr_install() {
 
 # kr_point: the link is replaced in one move; then everything older goes away, so that kubelet cannot stumble over it.
 kr_point() {
-  kr_stop_kubelet
+  kr_link=$KR_ARG_CERT_DIR/.kuberevive.link.$$
   kr_backup "$KR_CURRENT"
-  ln -s "$KR_TARGET" "$KR_ARG_CERT_DIR/.kuberevive.link.$$" && mv -f "$KR_ARG_CERT_DIR/.kuberevive.link.$$" "$KR_CURRENT" ||
-    kr_fail "could not point $KR_CURRENT to $KR_TARGET"
+  ln -s "$KR_TARGET" "$kr_link" || kr_fail "could not make a link in $KR_ARG_CERT_DIR"
+  (kr_stop_kubelet) || { rm -f "$kr_link"; exit 4; }
+  mv -f "$kr_link" "$KR_CURRENT" || kr_fail "could not point $KR_CURRENT to $KR_TARGET"
   for kr_old in "$KR_ARG_CERT_DIR"/kubelet-client*; do
     case $kr_old in "$KR_CURRENT" | "$KR_TARGET") continue ;; esac
     [ -e "$kr_old" ] || [ -L "$kr_old" ] && kr_aside "$kr_old"
@@ -43,11 +44,10 @@ kr_names_current() {
 kr_mend_kubeconfig() {
   [ -s "$KR_ARG_KUBECONFIG" ] && ! kr_names_current "$KR_ARG_KUBECONFIG" 2>/dev/null || return 0
   grep -qE '^ *client-certificate(-data)?:' "$KR_ARG_KUBECONFIG" || return 0
-  kr_stop_kubelet
   kr_backup "$KR_ARG_KUBECONFIG"
   sed -e "s#^\( *\)client-certificate\(-data\)\{0,1\}:.*#\1client-certificate: $KR_CURRENT#" \
     -e "s#^\( *\)client-key\(-data\)\{0,1\}:.*#\1client-key: $KR_CURRENT#" "$KR_ARG_KUBECONFIG" |
-    kr_put "$KR_ARG_KUBECONFIG" 600 root:root || exit 4
+    kr_put_stopped "$KR_ARG_KUBECONFIG" 600 || exit 4
   kr_did "$KR_ARG_KUBECONFIG names $KR_CURRENT now"
 }
 
@@ -68,6 +68,7 @@ kr_mend_kubeconfig
 IFS='
 '
 for kr_admin in $KR_ARG_ADMIN_PATHS; do
+  case $kr_admin in "$KR_CURRENT" | "$KR_TARGET") continue ;; esac # the node's own by now
   [ -f "$kr_admin" ] || continue
   kr_aside "$kr_admin"
   kr_did "moved the cluster-admin credential $kr_admin away; treat it as leaked"

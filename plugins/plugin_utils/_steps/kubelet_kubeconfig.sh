@@ -19,9 +19,8 @@ if grep -q '^ *server: *"\{0,1\}https\{0,1\}://' "$KR_ARG_PATH" 2>/dev/null && g
   kr_journal "nothing left: $KR_ARG_PATH names a server"
 else
   kr_same_ca || kr_refuse ca "the CA in the peer's kubeconfig is not $KR_ARG_CA_FILE of this node"
-  kr_stop_kubelet
   kr_backup "$KR_ARG_PATH"
   mkdir -p "${KR_ARG_PATH%/*}"
-  kr_kubeconfig_text | kr_put "$KR_ARG_PATH" 600 root:root || exit 4
+  kr_kubeconfig_text | kr_put_stopped "$KR_ARG_PATH" 600 || exit 4
   kr_did "wrote $KR_ARG_PATH for $KR_ARG_SERVER"
 fi

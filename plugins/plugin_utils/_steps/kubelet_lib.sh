@@ -19,6 +19,13 @@ kr_stop_kubelet() {
   kr_limit 60 systemctl stop kubelet.service </dev/null >/dev/null 2>&1 || kr_fail "kubelet.service could not be stopped"
 }
 
+# kr_put_stopped PATH MODE <content: kubelet goes on running where there is no room for a new file.
+kr_put_stopped() {
+  kr_stage "${1%/*}" "$1" "$2" root:root
+  (kr_stop_kubelet) || { rm -f "$KR_STAGED"; exit 4; }
+  kr_unstage "$1"
+}
+
 # kr_kubelet_well PORT: whether it says so itself.
 kr_kubelet_well() {
   kr_own_process kubelet >/dev/null || return 1

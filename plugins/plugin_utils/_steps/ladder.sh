@@ -36,7 +36,7 @@ kr_ladder() {
       size = $1 * 512; age = now - $2; path = $0
       sub(/^[0-9]+ [0-9]+ /, "", path)
       name = path; sub(/.*\//, "", name)
-      if (size == 0 || path ~ /\/audit/) next
+      if (size == 0 || tolower(path) ~ /audit/) next
       if (path ~ /^\/var\/log\/journal\//) { journal += size; if (name ~ /@/) archived += size; next }
       logs = path ~ /^\/var\/(log|lib\/docker\/containers)\//
       if (logs && name ~ /(\.(gz|xz|bz2|zst|old|[0-9][0-9]?)|\.log\.20[0-9][0-9].*|-20[0-9][0-9][01][0-9][0-3][0-9]|[.-][0-9][0-9]?[0-9]?\.log)$/)

@@ -6,6 +6,7 @@ LC_ALL=C
 export PATH LC_ALL
 umask 077
 KR_VAULT=
+KR_FULL=
 
 kr_have() { command -v "$1" >/dev/null 2>&1; }
 kr_did() { printf '@changed\n@did %s\n' "$1"; }
@@ -31,11 +32,21 @@ kr_limit() {
   if kr_have timeout; then timeout "$@"; else shift; "$@"; fi
 }
 
+# kr_tick: seconds that pass alike whatever is done to the node's clock, into KR_TICK.
+kr_tick() {
+  { read -r KR_TICK _ </proc/uptime; } 2>/dev/null || KR_TICK=$(date +%s)
+  KR_TICK=${KR_TICK%.*}
+}
+
+# kr_trap_signals: beside a trap on EXIT. A dash that a signal ends (SSH was lost) would not run that one.
+kr_trap_signals() { trap 'exit 143' HUP INT TERM PIPE; }
+
 # kr_vault: the run's directory for what was overwritten; another place when the disk is full.
 kr_vault() {
   if [ -n "$KR_VAULT" ]; then echo "$KR_VAULT"; return 0; fi # found once is good for the step
   for kr_root in /var/lib/kuberevive /run/kuberevive /dev/shm/kuberevive; do
     kr_dir=$kr_root/$KR_RUN
+    case $KR_FULL in *" $kr_dir "*) continue ;; esac
     if mkdir -p "$kr_dir" 2>/dev/null && chmod 700 "$kr_root" "$kr_dir" && : >>"$kr_dir/journal" && printf 'x' >"$kr_dir/.w" 2>/dev/null && [ -s "$kr_dir/.w" ]; then
       rm -f "$kr_dir/.w"
       echo "$kr_dir"
@@ -51,18 +62,41 @@ kr_journal() {
   printf '%s\t%s\t%s\n' "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "$KR_STEP" "$1" >>"$KR_VAULT/journal" 2>/dev/null || :
 }
 
-# kr_backup PATH…: copy a file before it is overwritten, with its hash in the list.
+# kr_kept PATH: where this run's copy of it lies.
+kr_kept() {
+  for kr_root in /var/lib/kuberevive /run/kuberevive /dev/shm/kuberevive; do
+    kr_k=$kr_root/$KR_RUN/files$1
+    if [ -e "$kr_k" ] || [ -L "$kr_k" ]; then echo "$kr_k"; return 0; fi
+  done
+  return 1
+}
+
+# kr_keep PATH: a whole copy or none, in the first place that has room for it.
+kr_keep() {
+  [ -e "$1" ] || [ -L "$1" ] || return 0
+  kr_kept "$1" >/dev/null && return 0 # the first version of this run is the one to keep
+  while kr_v=$(kr_vault); do
+    KR_VAULT=$kr_v
+    kr_k=$kr_v/files$1
+    if mkdir -p "${kr_k%/*}" && cp -a "$1" "$kr_k.part" && mv "$kr_k.part" "$kr_k"; then
+      [ -f "$1" ] && sha256sum "$1" >>"$kr_v/sha256" 2>/dev/null
+      kr_journal "backup $1"
+      return 0
+    fi
+    rm -rf "$kr_k.part"
+    KR_FULL="$KR_FULL $kr_v " KR_VAULT=
+  done
+  kr_refuse no_room "no room for a backup of $1 on this node: free some space first"
+}
+
+# kr_backup PATH…: copy a file before it is overwritten, with its hash in the list; of a link also what it leads to.
 kr_backup() {
   KR_VAULT=$(kr_vault) || kr_refuse no_room "there is no place on this node to keep a backup: free some space first"
-  kr_v=$KR_VAULT
   for kr_b in "$@"; do
-    [ -e "$kr_b" ] || [ -L "$kr_b" ] || continue
-    [ -e "$kr_v/files$kr_b" ] || [ -L "$kr_v/files$kr_b" ] && continue # the first version of this run is the one to keep
-    mkdir -p "$kr_v/files${kr_b%/*}" && cp -a "$kr_b" "$kr_v/files$kr_b" || kr_refuse no_room "no room for a backup of $kr_b in $kr_v"
-    [ -f "$kr_b" ] && sha256sum "$kr_b" >>"$kr_v/sha256" 2>/dev/null
-    kr_journal "backup $kr_b"
+    kr_keep "$kr_b"
+    [ ! -L "$kr_b" ] || kr_keep "$(readlink -f "$kr_b")"
   done
-  printf '@backup %s\n' "$kr_v"
+  printf '@backup %s\n' "$KR_VAULT"
 }
 
 # kr_aside PATH: move a file or directory away (same file system where possible). Says where in KR_ASIDE.
@@ -82,24 +116,38 @@ kr_put() { kr_put_via "${1%/*}" "$@"; }
 
 # kr_put_via TMPDIR PATH MODE OWNER: the temporary file is made in TMPDIR (must be on PATH's file system).
 kr_put_via() {
-  kr_t=$1/.kuberevive.$$
-  if ! cat >"$kr_t" || ! chmod "$3" "$kr_t" || ! chown "$4" "$kr_t"; then
-    rm -f "$kr_t"
+  kr_stage "$@"
+  kr_unstage "$2"
+}
+
+# kr_stage TMPDIR PATH MODE OWNER <content: all of it is on the disk, but not yet in its place (kr_unstage PATH).
+kr_stage() {
+  KR_STAGED=$1/.kuberevive.$$
+  if ! cat >"$KR_STAGED" || ! chmod "$3" "$KR_STAGED" || ! chown "$4" "$KR_STAGED"; then
+    rm -f "$KR_STAGED"
     kr_fail "could not write $2: no space, or the file system is read-only"
   fi
-  sync "$kr_t" 2>/dev/null || sync
-  mv -f "$kr_t" "$2" || kr_fail "could not put $2 in its place"
-  kr_journal "put $2"
+  sync "$KR_STAGED" 2>/dev/null || sync
+}
+
+kr_unstage() {
+  if ! mv -f "$KR_STAGED" "$1"; then
+    rm -f "$KR_STAGED"
+    kr_fail "could not put $1 in its place"
+  fi
+  kr_journal "put $1"
 }
 
 # kr_wait SECONDS TEXT COMMAND…: poll until the command succeeds; the limit is said when it passes.
 kr_wait() {
-  kr_until=$(($(date +%s) + $1))
-  kr_what=$2
   kr_secs=$1
+  kr_what=$2
   shift 2
+  kr_tick
+  kr_until=$((KR_TICK + kr_secs))
   until "$@" >/dev/null 2>&1; do
-    if [ "$(date +%s)" -ge "$kr_until" ]; then kr_note "waited $kr_secs s for: $kr_what"; return 1; fi
+    kr_tick
+    if [ "$KR_TICK" -ge "$kr_until" ]; then kr_note "waited $kr_secs s for: $kr_what"; return 1; fi
     sleep 1
   done
 }

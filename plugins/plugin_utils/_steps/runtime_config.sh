@@ -14,7 +14,6 @@ kr_runtime_config() {
   kr_bad=no
   kr_read_bad && kr_bad=yes
   kr_backup "$KR_ARG_PATH"
-  if [ -L "$KR_ARG_PATH" ]; then rm -f "$KR_ARG_PATH"; fi # the backup has the link
   mkdir -p "${KR_ARG_PATH%/*}"
   printf %s "$KR_ARG_CONTENT" | kr_put "$KR_ARG_PATH" "$KR_ARG_MODE" root:root || exit $?
   kr_did "put $KR_ARG_PATH back as $KR_ARG_PEER has it"

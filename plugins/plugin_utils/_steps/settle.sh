@@ -101,10 +101,12 @@ kr_said_of() {
   echo "$1: HTTP $KR_CODE $(printf '%s\n' "$KR_BODY" | grep -v '^@code=' | tr -s '\n\t ' ' ' | cut -c1-300)"
 }
 
-kr_begun=$(date +%s)
+kr_tick
+kr_begun=$KR_TICK
 while :; do
   kr_look
-  kr_took=$(($(date +%s) - kr_begun))
+  kr_tick
+  kr_took=$((KR_TICK - kr_begun))
   if [ -z "$KR_WAITS" ] || [ "$kr_took" -ge "$KR_ARG_SECONDS" ]; then break; fi
   sleep 2
 done

@@ -75,11 +75,15 @@ kr_swap_identity() {
     { print }'
 }
 
-# kr_workplace: a directory of this run for what is being made, into KR_WORK; it goes when the step ends.
+# kr_workplace: a directory of this run for what is being made, into KR_WORK; it goes when the step ends. With it goes what a
+# run that was cut off (power, kill -9) left: there may be keys in it.
 kr_workplace() {
   kr_v=$(kr_vault) || kr_refuse no_room "there is no place on this node to keep a backup: free some space first"
   KR_WORK=$kr_v/work
-  rm -rf "$KR_WORK"
-  mkdir -p "$KR_WORK" && chmod 700 "$KR_WORK" || kr_refuse no_room "no room in $kr_v"
+  for kr_left in /var/lib/kuberevive/*/work /run/kuberevive/*/work /dev/shm/kuberevive/*/work; do
+    kill -0 "$(cat "$kr_left/pid" 2>/dev/null)" 2>/dev/null || rm -rf "$kr_left"
+  done
   trap 'rm -rf "$KR_WORK"' EXIT
+  kr_trap_signals
+  mkdir -p "$KR_WORK" && chmod 700 "$KR_WORK" && echo $$ >"$KR_WORK/pid" || kr_refuse no_room "no room in $kr_v"
 }

@@ -153,3 +153,58 @@ def test_start_refuses_when_data_came_since_it_was_judged(node: Node, shell: str
     assert "@changed" not in answer.stdout
     assert node.read("etcd/member/snap/db") == "old"
     assert not (node.home / "systemctl.log").exists()
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_hold_notes_what_the_member_was_judged_to_be_until_it_is_over(node: Node, shell: str) -> None:
+    assert node.run(shell, "hold", WHY="unusable panic: page 7 already freed").returncode == 0
+    words = node.read("kuberevive-held/etcd-why").split(" ", 4)
+    assert (words[:3], words[4]) == (["unusable", "0", "3"], "panic: page 7 already freed\n")
+    assert int(words[3]) >= int((node.home / "etcd/member/snap/db").stat().st_mtime)
+    assert node.run(shell, "hold", WHY="good nothing").returncode == 0
+    assert node.read("kuberevive-held/etcd-why").startswith("unusable ")
+    assert node.run(shell, "release").returncode == 0
+    assert not (node.home / "kuberevive-held").exists()
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_a_second_manifest_that_kubelet_would_start_is_refused(node: Node, shell: str) -> None:
+    (node.home / "manifests/etcd.yaml.bak").write_text("    - --initial-advertise-peer-urls=x\n", encoding="utf-8")
+    answer = node.run(shell, "hold")
+    assert (answer.returncode, "@refused two_manifests" in answer.stdout) == (3, True), answer.stdout
+    assert "@changed" not in answer.stdout
+    assert (node.home / "manifests/etcd.yaml").exists()
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_a_manifest_that_cannot_be_rewritten_is_refused_before_the_data_is_moved(node: Node, shell: str) -> None:
+    text = node.read("manifests/etcd.yaml").replace("    - --initial-cluster=", "    - --name=x --initial-cluster=")
+    (node.home / "manifests/etcd.yaml").write_text(text, encoding="utf-8")
+    answer = node.run(shell, "start")
+    assert (answer.returncode, "@refused manifest" in answer.stdout) == (3, True), answer.stdout
+    assert node.read("etcd/member/snap/db") == "old"
+
+
+@pytest.mark.parametrize("quote", ['"', "'"])
+@pytest.mark.parametrize("shell", SHELLS)
+def test_quoted_arguments_stay_quoted(node: Node, shell: str, quote: str) -> None:
+    lines = node.read("manifests/etcd.yaml").splitlines()
+    text = "".join(
+        line.replace("- --i", f"- {quote}--i") + (quote if "--initial" in line else "") + "\n" for line in lines
+    )
+    (node.home / "manifests/etcd.yaml").write_text(text, encoding="utf-8")
+    assert node.run(shell, "start").returncode == 0
+    after = node.read("manifests/etcd.yaml").splitlines()
+    assert f"    - {quote}--initial-cluster={FULL}{quote}" in after
+    assert f"    - {quote}--initial-cluster-state=existing{quote}" in after
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_nothing_is_started_where_the_mark_or_the_manifest_cannot_be_written(node: Node, shell: str) -> None:
+    chown = node.home / "bin" / "chown"
+    chown.write_text("#!/bin/sh\nexit 1\n", encoding="utf-8")
+    chown.chmod(0o755)
+    answer = node.run(shell, "start")
+    assert (answer.returncode, "@done" in answer.stdout) == (4, False), answer.stdout
+    assert list((node.home / "manifests").iterdir()) == []
+    assert not (node.home / "pid").exists()
