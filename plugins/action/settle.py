@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import yaml
 from ansible.errors import AnsibleConnectionFailure, AnsibleError
 
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils._judge.heartbeats import names_of
@@ -68,7 +67,7 @@ def _args(node: Node, nodes: list[Node], seconds: int) -> dict[str, Any]:
     where = f"{node.kubelet.manifests.rpartition('/')[0]}" if node.kubelet else "/etc/kubernetes"
     return {
         "seconds": max(0, seconds - _MARGIN),
-        "healthz": _healthz_port(node),
+        "healthz": node.kubelet.healthz_at if node.kubelet else "",
         "address": api.address if api else "",
         "port": api.port if api else "",
         "ca": api.client_ca if api else "",
@@ -82,14 +81,3 @@ def _object_name(node: Node, nodes: list[Node]) -> str:
     known = {x.name for n in nodes if n.controllers is not None for x in n.controllers.nodes}
     names = names_of(node)
     return next((name for name in names if name in known), names[0])
-
-
-def _healthz_port(node: Node) -> str:
-    if node.kubelet is None or node.kubelet.config is None:
-        return "10248"
-    try:
-        config = yaml.safe_load(node.kubelet.config.content)
-    except yaml.YAMLError:
-        config = None
-    port = config.get("healthzPort", 10248) if isinstance(config, dict) else 10248
-    return str(port) if port else ""

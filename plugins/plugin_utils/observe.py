@@ -7,7 +7,12 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from ansible_collections.kuberevive.cluster.plugins.plugin_utils._facts.base import Probe, ProbeError, read_probe
+from ansible_collections.kuberevive.cluster.plugins.plugin_utils._facts.base import (
+    Probe,
+    ProbeError,
+    Section,
+    read_probe,
+)
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils.model import LAYERS, Node
 
 __all__ = ["merge", "observe", "unreachable"]
@@ -38,7 +43,9 @@ def observe(
         if section is None:
             states[layer] = "the answer was cut off before it" if not probe.complete else "missing in the answer"
             continue
-        states[layer] = section.state if section.state != "missing" else "the answer was cut off in it"
+        states[layer] = _state(section)
+        if states[layer] != "ok":
+            continue  # of half an answer nobody can say what is missing on the node and what only in the answer
         try:
             facts[layer] = importlib.import_module(f"{_FACTS}.{layer}").parse(section)
         except Exception as error:  # a parser's mistake costs its own layer, not the run
@@ -56,13 +63,29 @@ def merge(old: Node | None, new: Node) -> Node:
         layer: getattr(old, layer) for layer in LAYERS if layer not in new.sections and layer in old.sections
     }
     states = {**{layer: old.sections[layer] for layer in kept}, **new.sections}
-    skew = new.clock_skew if new.clock_skew is not None else old.clock_skew
+    skew = new.clock_skew if "host" in new.sections else old.clock_skew
     return replace(new, sections=states, clock_skew=skew, **kept)
+
+
+def _state(section: Section) -> str:
+    if section.state == "missing":
+        return "the answer was cut off in it"
+    # Layer pki tells of each kubeconfig by itself.
+    if section.state == "ok" and section.withheld and section.name != "pki":
+        return (
+            f"{section.withheld} is in a form in which its keys cannot be told from the rest, so it stayed on the node"
+        )
+    return section.state
 
 
 def _not_usable(probe: Probe) -> str:
     if probe.uid not in ("", "0"):
         return f"the login is user id {probe.uid}, not root: log in as root or set ansible_become: true for this host"
+    if probe.stuck:
+        return (
+            f"to find out where it keeps its files took more than {probe.stuck} s: a file system of this node does not answer "
+            "(a hung disk or mount), or a named pipe lies in the place of a file"
+        )
     if not probe.kubelet:
         return "there is nothing of a kubelet on this machine: is it a Kubernetes node at all? check ansible_host"
     return ""

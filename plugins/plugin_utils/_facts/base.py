@@ -22,7 +22,9 @@ class FileFact:
     """A file as it lies on the node. content is only there where the probe was asked for it, and never holds a key."""
 
     path: str
-    state: str  # ok | empty | nul | missing | dangling | unreadable | not_a_file
+    # ok | empty | nul | missing | dangling | unreadable | not_a_file
+    # withheld: it is there, in a form in which its keys cannot be told from the rest | not told: nobody looked
+    state: str
     size: int = 0
     mode: str = ""  # octal, e.g. "600"
     owner: str = ""  # user:group
@@ -32,7 +34,9 @@ class FileFact:
 
     @property
     def usable(self) -> bool:
-        """Whether there is something in it to read."""
+        """Whether there is something in it to read. Raises ValueError where nobody looked: that is not the same as nothing."""
+        if self.state == "not told":
+            raise ValueError(f"the probe did not tell of {self.path}")
         return self.state == "ok"
 
 
@@ -72,8 +76,13 @@ class Section:
             return default
 
     def file(self, path: str) -> FileFact:
-        """The file at that path; state missing where the probe did not mention it."""
-        return self.files.get(path, FileFact(path=path, state="missing"))
+        """The file at that path; state "not told" where the probe did not mention it."""
+        return self.files.get(path, FileFact(path=path, state="not told"))
+
+    @property
+    def withheld(self) -> str:
+        """Path of a file whose content was not sent, or empty."""
+        return next((path for path, fact in self.files.items() if fact.state == "withheld"), "")
 
 
 @dataclass
@@ -84,11 +93,12 @@ class Probe:
     complete: bool
     uid: str = ""  # who the probe ran as; "0" is root
     kubelet: bool = True  # whether anything of a kubelet is on the machine
+    stuck: str = ""  # seconds after which the looking for the node's files was given up, or empty
 
 
 def read_probe(text: str) -> Probe:
     """Turn the probe's answer into sections. Raises ProbeError where it is not an answer of this probe at all."""
-    lines = text.splitlines()
+    lines = text.split("\n")  # and at nothing else: a name on the node may hold any other kind of line break
     start = next((i for i, line in enumerate(lines) if line.strip() == "@kuberevive 1"), None)
     if start is None:
         head = " ".join(text.split())[:120]
@@ -100,14 +110,16 @@ def read_probe(text: str) -> Probe:
     for line in lines[start + 1 :]:
         if line.startswith("@"):
             mark, _, value = line[1:].strip().partition(" ")
-            marks[mark] = value
+            if mark == "end" or not sections:
+                marks[mark] = value
             if mark == "end":
                 break
             continue
         name, bar, record = line.partition("|")
         if bar:
             _take(sections.setdefault(name, Section(name)), record)
-    return Probe(sections, "end" in marks, marks.get("uid", ""), marks.get("kubelet", "yes") != "no")
+    whole, kubelet = "end" in marks, marks.get("kubelet", "yes") != "no"
+    return Probe(sections, whole, marks.get("uid", ""), kubelet, marks.get("stuck", ""))
 
 
 def _take(section: Section, record: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+import posixpath
 import re
 import warnings
 from collections.abc import Iterable, Mapping
@@ -47,7 +48,7 @@ class Cert:
     name: str  # kubeadm's name: apiserver, etcd-server, admin.conf, ca … or the path where kubeadm has none
     path: str
     kind: str  # pair | kubeconfig | ca | user_kubeconfig (a copy of admin.conf in a home directory)
-    state: str  # ok | missing | empty | nul | unreadable | dangling | unparsable
+    state: str  # ok | missing | empty | nul | unreadable | dangling | unparsable | withheld (nobody looked into it)
     key_path: str = ""
     key_state: str = "unknown"  # ok | missing | empty | unparsable | mismatch | unknown
     subject: str = ""  # RFC 4514
@@ -146,8 +147,12 @@ def cert_of_kubeconfig(
     if not path and "client-certificate-data" not in user and _OTHER_WAYS & set(user):
         return bare  # it logs in without a certificate: nothing to judge
     if path:
-        text = files[path].content if path in files else ""
-        bare = replace(bare, key_path=str(user.get("client-key") or path))
+        folder = posixpath.dirname(file.path)
+        bare = replace(bare, key_path=posixpath.join(folder, str(user.get("client-key") or path)))
+        path = posixpath.join(folder, path)
+        if path not in files:
+            return replace(bare, state="withheld")
+        text = files[path].content
     else:
         text = _unbase64(str(user.get("client-certificate-data") or ""))
     found = load_pems(text)
@@ -174,7 +179,7 @@ def with_key(cert: Cert, key: tuple[str, str] | None) -> Cert:
         return cert
     state, digest = key
     if state == "together":
-        state = "ok"  # written in the same moment, so the probe did not compare them
+        state = "ok"  # whole, and written in the same moment: the probe did not compare them
     elif state != "ok":
         state = "missing" if state == "dangling" else state
     elif cert.public_sha256 and digest != cert.public_sha256:

@@ -11,6 +11,8 @@ __all__ = ["Crowd", "Disk", "Eater", "Freeable", "HostFacts", "MissingMount", "S
 
 # Nothing can be written to these, or they are not of the node's own disks.
 _OTHER_TYPES = ("tmpfs", "ramfs", "devtmpfs", "squashfs", "erofs", "iso9660", "nfs", "nfs4", "cifs", "ceph", "fuse")
+# Of other types a read-only one is made so and always full: the image that the operating system comes in.
+_DEVICE_TYPES = ("ext2", "ext3", "ext4", "xfs", "btrfs", "f2fs", "jfs", "reiserfs", "bcachefs", "zfs")
 
 
 @dataclass(frozen=True)
@@ -172,7 +174,8 @@ def _disks(section: Section) -> tuple[Disk, ...]:
         if known is not None:
             disks[device] = replace(known, holds=(*known.holds, path), read_only=known.read_only or mode == "ro")
             continue
-        if fstype.startswith(_OTHER_TYPES) or not size:
+        image = mode == "ro" and fstype not in _DEVICE_TYPES
+        if image or fstype.startswith(_OTHER_TYPES) or not size:
             continue
         nodes = inodes[number] if len(inodes) == len(paths) else ("", 0, 0, "")
         disks[device] = Disk(mount, device, fstype, size * 1024, free * 1024, nodes[1], nodes[2], mode == "ro", (path,))

@@ -85,7 +85,7 @@ class KubeletFacts:
     active: str = ""  # ActiveState of its unit
     enabled: str = ""  # UnitFileState
     load: str = ""  # LoadState: loaded | masked | not-found
-    healthz_port: int = 10248  # 0: switched off
+    healthz_at: str = "127.0.0.1:10248"  # address and port of its own health endpoint; empty: switched off
     kubeconfig_problem: str = ""  # why kubelet.conf cannot be used, or empty
     pods: tuple[StaticPod, ...] = ()  # the files of static_pods as kubelet reads them
     checkpoints: tuple[Checkpoint, ...] = ()
@@ -97,7 +97,7 @@ class KubeletFacts:
     @property
     def well(self) -> bool:
         """Whether it runs and says so itself."""
-        return self.running and (self.healthz == "ok" or self.healthz_port == 0)
+        return self.running and (self.healthz == "ok" or not self.healthz_at)
 
     @property
     def current_pem(self) -> str:
@@ -146,7 +146,7 @@ def parse(section: Section) -> KubeletFacts:
         active=unit.get("ActiveState", ""),
         enabled=unit.get("UnitFileState", ""),
         load=unit.get("LoadState", ""),
-        healthz_port=section.number("healthz_port", 10248),
+        healthz_at=section.value("healthz_at", "127.0.0.1:10248"),
         kubeconfig_problem=problem,
         pods=pods,
         checkpoints=tuple(_checkpoint(section.file(path)) for path in section.all("checkpoint")),

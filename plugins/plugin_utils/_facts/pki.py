@@ -94,7 +94,8 @@ def _gather(section: Section) -> None:
         lines = "\n".join(body[i : i + 64] for i in range(0, len(body), 64))
         pems[path] = pems.get(path, "") + f"-----BEGIN CERTIFICATE-----\n{lines}\n-----END CERTIFICATE-----\n"
     for path, text in pems.items():
-        section.files[path] = replace(section.file(path), content=text)
+        if path in section.files:
+            section.files[path] = replace(section.files[path], content=text)
     for entry in section.all("pub"):
         path, _, body = entry.rpartition("|")
         try:

@@ -36,6 +36,7 @@ RULES: tuple[Rule, ...] = (
     Rule("kubelet.down", "host.disk_full"),
     Rule("kubelet.down", "host.inodes_exhausted"),
     Rule("kubelet.down", "host.readonly_root"),
+    Rule("kubelet.restart_needed", "kubelet.checkpoint_broken"),
     Rule("kubelet.restart_needed", "kubelet.config_missing"),
     Rule("kubelet.restart_needed", "kubelet.kubeconfig_missing"),
     Rule("kubelet.restart_needed", "kubelet.client_cert_expired"),

@@ -185,6 +185,8 @@ def node_not_ready(node: Node, cluster: Cluster) -> Verdict:
     if beats is None:
         return CouldNotTell(_SILENT)
     pulse = beats.node(node)
+    if pulse is None and node.kubelet is None and node.host is None:
+        return CouldNotTell("under which name its kubelet registers could not be looked at")
     if pulse is None:
         return _no_lease(node, beats)
     if not pulse.fresh:

@@ -118,7 +118,7 @@ def _clock(node: Node, cluster: Cluster) -> Verdict:
 def clock_problem(node: Node, cluster: Cluster) -> str:
     """Why nothing may be signed on or for this node now, in words; empty: its clock is right."""
     if node.clock_skew is None:
-        return ""
+        return f"nobody knows the time of {node.name}, for it did not tell it"
     skews = [n.clock_skew for n in cluster.nodes if n.clock_skew is not None]
     limit = float(cluster.settings.get("kuberevive_max_clock_skew") or MAX_SKEW)
     usual = median(skews)
@@ -146,12 +146,13 @@ def _swap(node: Node, cluster: Cluster) -> Verdict:
     if host.fstab_swaps or host.swap_units:
         summary = "swap is off now and comes back at the next boot, and kubelet will refuse to run with it"
         return Found("warning", summary, later, repair="swap_off", refs=("H05",))
-    return Ok()
+    return Ok() if host.units_known else CouldNotTell("systemctl did not answer whether a unit brings swap back")
 
 
 @check("host.readonly_root", needs=("host",))
 def _read_only(node: Node, cluster: Cluster) -> Verdict:
-    return _one(_locked(_host(node)))
+    host = _host(node)
+    return _one(_locked(host)) if host.disks else CouldNotTell("df did not answer")
 
 
 def _locked(host: HostFacts) -> Iterator[Verdict]:
@@ -171,7 +172,8 @@ def _locked(host: HostFacts) -> Iterator[Verdict]:
 
 @check("host.mount_missing", needs=("host",))
 def _mounts(node: Node, cluster: Cluster) -> Verdict:
-    return _one(_absent(_host(node)))
+    host = _host(node)
+    return _one(_absent(host)) if host.disks else CouldNotTell("df did not answer")
 
 
 def _absent(host: HostFacts) -> Iterator[Verdict]:
@@ -189,7 +191,10 @@ def _absent(host: HostFacts) -> Iterator[Verdict]:
 def exclusion(node: Node) -> str:
     """Why nothing may be repaired on this node at all, or empty."""
     if node.host is None:
-        return ""
+        why = node.sections.get("host", "")
+        return f"its disks, mounts and clock could not be looked at ({why})" if why else ""
+    if not node.host.disks:
+        return "its disks could not be looked at (df did not answer)"
     for disk in node.host.disks:
         if disk.read_only and disk.mount not in node.host.fstab_read_only:
             return f"{disk.mount} is mounted read-only"

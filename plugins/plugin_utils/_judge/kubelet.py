@@ -24,7 +24,7 @@ __all__: list[str] = []
 _NEAR = timedelta(days=14)
 _STRAY = re.compile(r"(~|\.(bak|orig|old|save|backup|rpmsave|rpmnew|dpkg-\w+|sw[op]|\d{4}-\d\d-\d\d\S*))$")
 _BOOTSTRAP = "unable to load bootstrap kubeconfig"
-_REPLACES = frozenset(("kubelet_credential", "kubelet_kubeconfig", "kubelet_config"))
+_REPLACES = frozenset(("kubelet_credential", "kubelet_kubeconfig", "kubelet_config", "kubelet_checkpoint"))
 _STATES = {
     "missing": "is missing",
     "dangling": "points to a file that does not exist",
@@ -285,7 +285,7 @@ def down(node: Node, cluster: Cluster) -> Verdict:
 
 @check("kubelet.restart_needed", needs=("kubelet",))
 def restart_needed(node: Node, cluster: Cluster) -> Verdict:
-    """A kubelet that still runs keeps its old credential and configuration until it is started again."""
+    """A kubelet that still runs keeps its old files until it is started again, and these repairs stop it."""
     if not facts(node).well:
         return NotApplicable("it does not run well anyway")
     judged = (
@@ -295,6 +295,7 @@ def restart_needed(node: Node, cluster: Cluster) -> Verdict:
         kubeconfig_missing(node, cluster),
         embedded_admin_credential(node, cluster),
         config_missing(node, cluster),
+        checkpoint_broken(node, cluster),
     )
     for answer in judged:
         for verdict in (answer,) if isinstance(answer, Ok | NotApplicable | CouldNotTell | Found) else answer:

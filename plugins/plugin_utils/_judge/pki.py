@@ -14,6 +14,7 @@ from ansible_collections.kuberevive.cluster.plugins.plugin_utils._judge import (
     check,
 )
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils._judge.pki_needs import (
+    MANAGED,
     age,
     authority_problem,
     broken,
@@ -29,11 +30,14 @@ from ansible_collections.kuberevive.cluster.plugins.plugin_utils.model import Cl
 _RELOADS = 60.0  # seconds after which a process has taken up a new file, if it ever does
 
 
-def _unless_seen(node: Node, certs: Sequence[Cert]) -> Verdict:
-    """What to say when nothing was found: ok only when everything was looked at."""
+def _unless_seen(node: Node, certs: Sequence[object], kinds: Sequence[str] = MANAGED) -> Verdict:
+    """What to say when nothing was found: ok only when everything of those kinds was looked at."""
     state = node.sections.get("pki", "ok")
     if state != "ok":
         return CouldNotTell(f"the section pki did not come to its end: {state}")
+    withheld = [c.path for c in facts_of(node).certs if c.state == "withheld" and c.kind in kinds]
+    if withheld:
+        return CouldNotTell(f"in a form that the probe does not read: {', '.join(withheld)}")
     return Ok() if certs else NotApplicable("no component here names a certificate")
 
 
@@ -47,7 +51,7 @@ def cert_expired(node: Node, cluster: Cluster) -> Verdict:
     pairs = [c for c in managed(node) if c.kind == "pair"]
     over = [c for c in pairs if c.expired(cluster.now)]
     if not over:
-        return _unless_seen(node, pairs)
+        return _unless_seen(node, pairs, ("pair",))
     return Found(
         "critical",
         f"{len(over)} of {len(pairs)} control plane certificates expired: {_names(over)}",
@@ -63,7 +67,7 @@ def kubeconfig_expired(node: Node, cluster: Cluster) -> Verdict:
     confs = [c for c in managed(node) if c.kind == "kubeconfig"]
     over = [c for c in confs if c.expired(cluster.now)]
     if not over:
-        return _unless_seen(node, confs)
+        return _unless_seen(node, confs, ("kubeconfig",))
     return Found(
         "critical",
         f"the client certificates in {len(over)} kubeconfigs expired: {_names(over)}",
@@ -78,7 +82,8 @@ def admin_kubeconfig_stale(node: Node, cluster: Cluster) -> Verdict:
     """Copies of admin.conf in home directories: nothing renews them."""
     stale = stale_copies(node, cluster)
     if not stale:
-        return _unless_seen(node, [c for c in facts_of(node).certs if c.kind == "user_kubeconfig"])
+        kinds = ("user_kubeconfig",)
+        return _unless_seen(node, [c for c in facts_of(node).certs if c.kind in kinds], kinds)
     evidence = [
         f"{broken(c)} (of {c.owner or '?'})"
         if broken(c)
@@ -150,7 +155,7 @@ def ca_expired(node: Node, cluster: Cluster) -> Verdict:
     cas = [c for c in facts_of(node).certs if c.kind == "ca"]
     over = [c for c in cas if c.expired(cluster.now)]
     if not over:
-        return _unless_seen(node, cas)
+        return _unless_seen(node, cas, ("ca",))
     return Found(
         "critical",
         f"the CA itself expired: {_names(over)}",
@@ -184,14 +189,14 @@ def ca_missing(node: Node, cluster: Cluster) -> Iterable[Verdict]:
             refs=("P11",),
         )
         return
-    yield _unless_seen(node, cas)
+    yield _unless_seen(node, cas, ("ca",))
 
 
 @check("pki.served_cert_stale", on="masters", needs=("pki",))
 def served_cert_stale(node: Node, cluster: Cluster) -> Verdict:
     """What the processes show in a handshake, against the file they should have loaded."""
     facts = facts_of(node)
-    if facts.served and not facts.openssl:
+    if not facts.openssl:
         return CouldNotTell("there is no openssl on the node to ask what is served")
     stale = []
     for served in facts.served:
@@ -201,7 +206,10 @@ def served_cert_stale(node: Node, cluster: Cluster) -> Verdict:
         if served.sha256 != cert.sha256:
             stale.append((served, cert))
     if not stale:
-        return _unless_seen(node, facts.certs)
+        silent = [f"{s.component} at {s.address}" for s in facts.served if not s.sha256]
+        if silent:
+            return CouldNotTell(f"no certificate was shown by {', '.join(silent)}")
+        return _unless_seen(node, facts.served, ("pair",))
     over = any(s.not_after is not None and s.not_after <= cluster.now for s, _ in stale)
     # etcd takes a new file at the next handshake, kube-apiserver within half a minute.
     late = cluster.now.timestamp() - _RELOADS

@@ -36,8 +36,9 @@ def facts_of(node: Node) -> PkiFacts:
 
 
 def managed(node: Node) -> tuple[Cert, ...]:
-    """The components' certificates; a kubeconfig that logs in by token or plugin has none."""
-    return tuple(c for c in facts_of(node).certs if c.kind in MANAGED and (c.state != "ok" or c.sha256))
+    """The components' certificates; a kubeconfig that logs in by token or plugin has none, or nobody looked into it."""
+    known = (c for c in facts_of(node).certs if c.kind in MANAGED and c.state != "withheld")
+    return tuple(c for c in known if c.state != "ok" or c.sha256)
 
 
 def renew_within(cluster: Cluster) -> timedelta:

@@ -1,6 +1,6 @@
 # shellcheck shell=sh
 # Where this cluster keeps its things: read from processes, unit files, drop-ins, environment files and manifests.
-# Only files and /proc are read here, so nothing can hang. Inventory overrides arrive as KR_SET_<NAME>.
+# Inventory overrides arrive as KR_SET_<NAME>.
 
 # kr_process NAME: the command line of a running process, one word a line.
 kr_process() {
@@ -25,7 +25,7 @@ kr_unit_files() {
 kr_unit() {
   kr_unit_files "$1" | while read -r kr_u; do
     cat "$kr_u"
-    sed -n 's/^EnvironmentFile=-\{0,1\}//p' "$kr_u" | while read -r kr_e; do cat "$kr_e" 2>/dev/null; done
+    sed -n 's/^EnvironmentFile=-\{0,1\}//p' "$kr_u" | while read -r kr_e; do [ ! -f "$kr_e" ] || cat "$kr_e" 2>/dev/null; done
   done
 }
 
@@ -61,9 +61,20 @@ kr_flag() {
 
 # kr_manifest COMPONENT: the static pod manifest that runs it, also where a run of ours put it aside.
 kr_manifest() {
-  kr_m=$(grep -lE -e "^ *component: *\"?$1\"? *\$" -e "^ *- *(/[a-z/]*)?$1 *\$" "$KR_MANIFESTS"/* "$KR_HELD"/* 2>/dev/null | head -n 1)
+  # shellcheck disable=SC2086 # a list of paths
+  kr_m=$(IFS=$NL; set -f; grep -lE -e "^ *component: *\"?$1\"? *\$" -e "^ *- *(/[a-z/]*)?$1 *\$" /dev/null $KR_POD_FILES 2>/dev/null | head -n 1)
   [ -n "$kr_m" ] || [ ! -e "$KR_MANIFESTS/$1.yaml" ] || kr_m=$KR_MANIFESTS/$1.yaml
   printf '%s\n' "$kr_m"
+}
+
+# kr_pod_files: the regular files among the manifests (a named pipe would keep its reader for ever), and those with a key in them.
+kr_pod_files() {
+  KR_POD_FILES=
+  for kr_f in "$KR_MANIFESTS"/* "$KR_HELD"/*; do
+    [ ! -f "$kr_f" ] || KR_POD_FILES=$KR_POD_FILES$NL$kr_f
+  done
+  # shellcheck disable=SC2086 # a list of paths
+  KR_SECRET=$NL$(IFS=$NL; set -f; grep -lE 'PRIVATE KEY|client-key-data' /dev/null $KR_POD_FILES 2>/dev/null)$NL
 }
 
 # kr_words: of such a text only its flags with their values, one a line, behind a dot that says there was a text. Dozens of
@@ -87,7 +98,7 @@ kr_words() {
 kr_component() { kr_told "$1" "$2" | kr_words; }
 
 kr_told() {
-  if [ -n "$2" ] && [ -s "$2" ]; then cat "$2"; return; fi
+  if [ -f "$2" ] && [ -s "$2" ]; then cat "$2"; return; fi
   kr_t=$(kr_unit "$1")
   if [ -n "$kr_t" ]; then printf '%s\n' "$kr_t"; return; fi
   kr_process "$1"
@@ -104,6 +115,7 @@ kr_discover() {
   [ -n "$KR_MANIFESTS" ] || KR_MANIFESTS=$(kr_flag "$KUBELET_TEXT" pod-manifest-path /etc/kubernetes/manifests)
   KR_CONF_DIR=${KR_MANIFESTS%/*}
   KR_HELD=$KR_CONF_DIR/kuberevive-held
+  kr_pod_files
   APISERVER_MANIFEST=$(kr_manifest kube-apiserver)
   APISERVER_TEXT=$(kr_component kube-apiserver "$APISERVER_MANIFEST")
   ETCD_MANIFEST=$(kr_manifest etcd)

@@ -21,9 +21,15 @@ kr_host_disks() {
   kr_out df_inodes kr_limit 4 df -P -i $kr_paths
 }
 
+# kr_host_elsewhere PLACE: a link leads from there to where it is mounted.
+kr_host_elsewhere() {
+  kr_real=$(kr_limit 2 readlink -f "$1" 2>/dev/null)
+  [ -n "$kr_real" ] && [ "$kr_real" != "$1" ] && grep -qF " $kr_real " /proc/mounts
+}
+
 # Passwords stand in the options of fstab: only device, place and type leave the node.
 kr_host_mounts() {
-  awk '$3 ~ /^(ext[234]|xfs|btrfs|zfs|f2fs|jfs|reiserfs|overlay|bcachefs)$/ && $2 !~ /\/(overlay2|pods|volumes|rootfs|containers)\// {
+  awk '$3 ~ /^(ext[234]|xfs|btrfs|zfs|f2fs|jfs|reiserfs|bcachefs|overlay|composefs|erofs|squashfs)$/ && $2 !~ /\/(overlay2|pods|volumes|rootfs|containers)\// {
     # Since Linux 6.15 ext4 keeps "rw" after an error and adds emergency_ro; a file system that was shut down takes no write either.
     ro = ($4 ~ /(^|,)(ro|emergency_ro|shutdown)(,|$)/) ? "ro" : "rw"; printf "val\tmount\t%s %s %s %s\n", $2, $1, $3, ro }' /proc/mounts
   awk 'FILENAME == "/proc/mounts" { there[$2] = 1; next }
@@ -34,7 +40,10 @@ kr_host_mounts() {
       if ($4 ~ /(^|,)ro(,|$)/) printf "val\tfstab_ro\t%s\n", place
       if (place ~ /^\// && $4 !~ /(^|,)(noauto|x-systemd.automount)(,|$)/ && !(place in there))
         printf "val\tfstab_missing\t%s %s %s %s\n", place, $1, $3, ($4 ~ /(^|,)nofail(,|$)/) ? "nofail" : "needed"
-    }' /proc/mounts /etc/fstab 2>/dev/null
+    }' /proc/mounts /etc/fstab 2>/dev/null | while read -r kr_line; do
+    kr_w=${kr_line#*"fstab_missing$TAB"}
+    [ "$kr_w" != "$kr_line" ] && kr_host_elsewhere "${kr_w%% *}" || printf '%s\n' "$kr_line"
+  done
   awk 'NR > 1 { print $1, $2, $3, $4 }' /proc/swaps 2>/dev/null | while read -r kr_swap kr_kind kr_size kr_used; do
     # A container sees the swap of its machine; what is not here is not this node's.
     [ -e "$(printf '%b' "$(echo "$kr_swap" | sed 's/\\/\\0/g')")" ] || continue

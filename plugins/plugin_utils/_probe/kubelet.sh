@@ -12,13 +12,12 @@ kr_kubeconfig_field() {
   sed -n "s/^ *$1: *[\"']\{0,1\}\([^\"']*\)[\"']\{0,1\} *\$/\1/p" "$KUBELET_KUBECONFIG" 2>/dev/null | head -n 1
 }
 
-kr_beside() { case $1 in /*) echo "$1" ;; *) echo "${KUBELET_KUBECONFIG%/*}/$1" ;; esac; }
-
-# kr_kubelet_healthz PORT: ok, what else it said, or nothing.
+# kr_kubelet_healthz ADDRESS PORT: ok, what else it said, or nothing. A proxy of root's environment is not asked.
 kr_kubelet_healthz() {
-  if kr_have curl; then curl -s -m 3 "http://127.0.0.1:$1/healthz" 2>/dev/null | head -c 200
-  elif kr_have wget; then wget -q -T 3 -O - "http://127.0.0.1:$1/healthz" 2>/dev/null | head -c 200
-  elif grep -qiE "^ *[0-9]+: [0-9A-F]+:$(printf %04X "$1") [0-9A-F:]+ 0A " /proc/net/tcp /proc/net/tcp6 2>/dev/null; then echo ok
+  kr_url=http://$(kr_host "$1"):$2/healthz
+  if kr_have curl; then curl -s -m 3 --noproxy '*' "$kr_url" 2>/dev/null | head -c 200
+  elif kr_have wget; then http_proxy='' no_proxy=$1 wget -q -T 3 -O - "$kr_url" 2>/dev/null | head -c 200
+  elif grep -qiE "^ *[0-9]+: [0-9A-F]+:$(printf %04X "$2") [0-9A-F:]+ 0A " /proc/net/tcp /proc/net/tcp6 2>/dev/null; then echo ok
   fi
 }
 
@@ -28,8 +27,8 @@ kr_kubelet_credentials() {
   kr_named=$(kr_kubeconfig_field client-certificate)
   kr_named_key=$(kr_kubeconfig_field client-key)
   if [ -n "$kr_named" ]; then
-    kr_named=$(kr_beside "$kr_named")
-    kr_named_key=$(kr_beside "${kr_named_key:-$kr_named}")
+    kr_named=$(kr_beside "$KUBELET_KUBECONFIG" "$kr_named")
+    kr_named_key=$(kr_beside "$KUBELET_KUBECONFIG" "${kr_named_key:-$kr_named}")
     kr_val client_path "$kr_named"
     kr_val client_key_path "$kr_named_key"
     kr_credential "$kr_named"
@@ -57,11 +56,17 @@ kr_kubelet_state() {
   done
   kr_val pid "$kr_pid"
   kr_have systemctl && kr_out unit kr_limit 3 systemctl show -p LoadState,ActiveState,SubState,UnitFileState,NRestarts kubelet.service
-  kr_port=$(sed -n 's/^healthzPort: *\([0-9]*\) *$/\1/p' "$KUBELET_CONFIG" 2>/dev/null | tail -n 1)
-  kr_port=$(kr_flag "$KUBELET_TEXT" healthz-port "${kr_port:-10248}")
-  kr_val healthz_port "$kr_port"
+  kr_port=10248 kr_at=127.0.0.1
+  for kr_w in $(sed -n -e 's/^healthzPort: *\([0-9]*\) *$/port=\1/p' \
+    -e "s/^healthzBindAddress: *[\"']\{0,1\}\([0-9a-fA-F.:]*\).*/at=\1/p" "$KUBELET_CONFIG" 2>/dev/null); do
+    case $kr_w in port=?*) kr_port=${kr_w#*=} ;; at=?*) kr_at=${kr_w#*=} ;; esac
+  done
+  kr_port=$(kr_flag "$KUBELET_TEXT" healthz-port "$kr_port")
+  kr_at=$(kr_flag "$KUBELET_TEXT" healthz-bind-address "$kr_at")
+  case $kr_at in 0.0.0.0) kr_at=127.0.0.1 ;; ::) kr_at=::1 ;; esac
+  kr_val healthz_at "$([ "$kr_port" = 0 ] || echo "$(kr_host "$kr_at"):$kr_port")"
   kr_health=
-  [ -n "$kr_pid" ] && [ "$kr_port" != 0 ] && kr_health=$(kr_kubelet_healthz "$kr_port")
+  [ -n "$kr_pid" ] && [ "$kr_port" != 0 ] && kr_health=$(kr_kubelet_healthz "$kr_at" "$kr_port")
   kr_val healthz "$kr_health"
   if [ "$kr_health" != ok ] && kr_have journalctl; then
     kr_out journal kr_kubelet_words

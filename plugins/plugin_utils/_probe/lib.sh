@@ -47,27 +47,72 @@ kr_state() {
   else KR_STATE=ok; fi
 }
 
-# kr_record PATH BASE64: the file's facts; follows a symbolic link and says where it points.
+# kr_record PATH BASE64 [STATE]: the file's facts; follows a symbolic link and says where it points.
 kr_record() {
   kr_link=
   [ -L "$1" ] && kr_link=$(readlink "$1" 2>/dev/null)
   kr_state "$1" "$2"
+  KR_STATE=${3:-$KR_STATE}
   kr_meta=$(stat -L -c "%s$TAB%a$TAB%U:%G$TAB%Y" "$1" 2>/dev/null) || kr_meta="0$TAB$TAB${TAB}0"
   printf 'file\t%s\t%s\t%s\t%s\t%s\n' "$1" "$KR_STATE" "$kr_meta" "$kr_link" "$2"
 }
 
 kr_stat() { kr_record "$1" ""; }
 
-# kr_file PATH: with its content (first 256 KiB). Only for files that hold no key.
-kr_file() { kr_record "$1" "$(head -c 262144 "$1" 2>/dev/null | $KR_B64)"; }
+# kr_file PATH: with its content (first 256 KiB). Of a manifest with a key in it only whether it is a Pod leaves the node.
+kr_file() {
+  case $KR_SECRET in
+    *"$NL$1$NL"*)
+      if grep -qE "kind[\"']?: *[\"']?Pod" "$1" 2>/dev/null; then kr_record "$1" "" withheld; else kr_record "$1" ""; fi ;;
+    *) kr_record "$1" "$([ ! -f "$1" ] || head -c 262144 "$1" 2>/dev/null | $KR_B64)" ;;
+  esac
+}
 
-# kr_pem PATH: only the certificates in it, whatever else lies in the file.
-kr_pem() { kr_record "$1" "$(sed -n '/-BEGIN CERTIFICATE-/,/-END CERTIFICATE-/p' "$1" 2>/dev/null | $KR_B64)"; }
+# kr_pem PATH: only the certificates in it, whatever else lies in the file (a torn one may have a key before its end).
+kr_pem() {
+  kr_record "$1" "$([ ! -f "$1" ] || sed -n -e '/-BEGIN.*PRIVATE KEY-/,/-END.*PRIVATE KEY-/d' \
+    -e '/-BEGIN CERTIFICATE-/,/-END CERTIFICATE-/p' "$1" 2>/dev/null | $KR_B64)"
+}
 
-# kr_kubeconfig PATH: with every key, token and password blanked out.
+# Of a kubeconfig in plain blocks, one "key: value" a line, the values that are known to be no secret; every other key is
+# named and its value, with all below it, left out. What has users and any other form is withheld as a whole.
+# shellcheck disable=SC2016 # fields of awk
+KR_PLAIN='
+  BEGIN {
+    drop = -1
+    n = split("apiVersion kind clusters contexts users cluster context user name server current-context certificate-authority " \
+      "certificate-authority-data client-certificate client-certificate-data client-key tokenFile", word, " ")
+    for (i = 1; i <= n; i++) plain[word[i]] = 1
+  }
+  { sub(/\r$/, ""); gsub(/[^\001-\377]/, "") } # of a file that is half NUL the rest is looked at
+  /users/ { users = 1 }
+  odd || /^ *(#.*)?$/ || /^---/ { next }
+  {
+    match($0, /^ */)
+    spaces = RLENGTH
+    if (drop >= 0 && (spaces > drop || spaces == drop && substr($0, spaces + 1, 1) == "-")) next
+    drop = -1
+    match($0, /^ *(- +)*/)
+    lead = substr($0, 1, RLENGTH)
+    rest = substr($0, RLENGTH + 1)
+    if (rest !~ /^[A-Za-z][A-Za-z-]*:( |$)/) { odd = 1; next }
+    key = value = rest
+    sub(/:.*/, "", key)
+    sub(/^[^:]*: */, "", value)
+    sub(/ +(#.*)?$/, "", value)
+    if (!(key in plain)) { drop = length(lead); value = "blanked" }
+    else if (value ~ /^([>|&*!%@`?]|"[^"]*$|\047[^\047]*$|[{[].*[^]} ])/) { odd = 1; next }
+    out = out lead key ": " value "\n"
+  }
+  END { ORS = ""; print(odd ? (users ? "withheld" : "") : out) }'
+
 kr_kubeconfig() {
-  kr_record "$1" "$(sed -e 's/\(client-key-data:\).*/\1 blanked/' -e 's/\(token:\).*/\1 blanked/' \
-    -e 's/\(password:\).*/\1 blanked/' -e '/-BEGIN.*PRIVATE KEY-/,/-END.*PRIVATE KEY-/d' "$1" 2>/dev/null | $KR_B64)"
+  kr_body=
+  [ ! -f "$1" ] || kr_body=$(awk "$KR_PLAIN" "$1" 2>/dev/null | $KR_B64)
+  case $kr_body in
+    d2l0aGhlbGQ=) kr_record "$1" "" withheld ;; # the word itself in base64
+    *) kr_record "$1" "$kr_body" ;;
+  esac
 }
 
 # kr_pub NAME: the hash of the public half of the private key on stdin; the key itself never leaves the node.

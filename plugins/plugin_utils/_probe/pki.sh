@@ -16,13 +16,13 @@ kr_pki_pair() {
   kr_pki_cert "$1" pair "$kr_crt" "$KR_PICK"
 }
 
-# kr_pki_cert NAME KIND CERT KEY: the certificates themselves follow together, see kr_pki_pems.
+# kr_pki_cert NAME KIND CERT KEY: the certificates themselves follow together, see kr_pki_pems; the keys, see kr_pki_keys.
 kr_pki_cert() {
   kr_val cert "$1|$2|$3|$4"
   KR_PEMS="$KR_PEMS
 $3"
   [ -z "$4" ] || KR_PAIRS="$KR_PAIRS
-p|$3|$4"
+$2|$3|$4"
 }
 
 # kr_pki_key PATH: the public half, in one word.
@@ -38,17 +38,21 @@ kr_pki_key() {
   if [ -n "$kr_half" ]; then printf 'val\tpub\t%s|%s\n' "$1" "$kr_half"; else printf 'key\t%s\tunparsable\t\n' "$1"; fi
 }
 
-# kr_pki_keys: a key that was written together with its certificate fits it; the others are looked at, which costs more.
+# kr_pki_keys: a whole key that was written together with its certificate fits it; the others, and those that sign, are looked
+# at, which costs more.
 kr_pki_keys() {
   {
     # shellcheck disable=SC2046 # a list of paths
-    stat -L -c 't|%Y|%n|%s' $(printf '%s\n' "$KR_PAIRS" | tr '|' '\n' | sed '/^p*$/d') 2>/dev/null
+    set -- $(printf '%s\n' "$KR_PAIRS" | tr '|' '\n' | sed '/^\//!d')
+    stat -L -c 't|%Y|%n|%s' "$@" 2>/dev/null
+    grep -ls -e '-END .*PRIVATE KEY-' "$@" /dev/null
     printf '%s\n' "$KR_PAIRS"
   } | awk -F'|' '
-    $1 == "t" { time[$3] = $2; size[$3] = $4 }
-    $1 == "p" {
+    $1 == "t" { time[$3] = $2; size[$3] = $4; next }
+    NF == 1 { whole[$1] = 1 }
+    NF == 3 && $3 != "" {
       apart = time[$2] - time[$3]
-      same = size[$2] > 0 && size[$3] > 0 && apart <= 2 && apart >= -2
+      same = $1 != "ca" && size[$2] > 0 && $3 in whole && apart <= 2 && apart >= -2
       print (same ? "same|" : "look|") $3
     }' | while IFS='|' read -r kr_how kr_f; do
     case $kr_how in
@@ -79,6 +83,7 @@ $kr_f"
     awk '
       FNR == 1 { on = 0 }
       /-BEGIN CERTIFICATE-/ { on = 1; b = ""; next }
+      /-BEGIN / { on = 0 } # behind a torn one
       /-END CERTIFICATE-/ { if (on) print "val\tpem\t" FILENAME "|" b; on = 0; next }
       on { gsub(/[\r \t]/, ""); b = b $0 }' $kr_there
   }
@@ -97,13 +102,13 @@ kr_pki_conf() {
   kr_val conf "$1|$2|$3"
   kr_kubeconfig "$3"
   [ -s "$3" ] || return 0
-  kr_crt=$(sed -n 's/^[ -]*client-certificate: *"\{0,1\}\([^"]*\)"\{0,1\} *$/\1/p;/client-certificate:/q' "$3" 2>/dev/null)
-  if [ -n "$kr_crt" ]; then
-    KR_PEMS="$KR_PEMS
+  kr_crt=$(kr_conf_word "$3" client-certificate)
+  [ -n "$kr_crt" ] || return 0
+  kr_crt=$(kr_beside "$3" "$kr_crt")
+  KR_PEMS="$KR_PEMS
 $kr_crt"
-    KR_PAIRS="$KR_PAIRS
-p|$kr_crt|$(sed -n 's/^[ -]*client-key: *"\{0,1\}\([^"]*\)"\{0,1\} *$/\1/p;/client-key:/q' "$3" 2>/dev/null)"
-  fi
+  KR_PAIRS="$KR_PAIRS
+pair|$kr_crt|$(kr_beside "$3" "$(kr_conf_word "$3" client-key)")"
 }
 
 # kr_pki_served COMPONENT ADDRESS NAME [CERT KEY]: one TLS handshake; the client certificate keeps etcd's log quiet.
@@ -171,7 +176,7 @@ kr_pki_handshakes() {
     0.0.0.0) kr_host=127.0.0.1 ;;
   esac
   kr_val apiserver "$kr_host:$kr_port"
-  kr_pki_served kube-apiserver "$kr_host:$kr_port" apiserver
+  [ -z "$APISERVER_TEXT" ] || kr_pki_served kube-apiserver "${kr_host:-127.0.0.1}:$kr_port" apiserver
   kr_pick "$ETCD_TEXT" listen-client-urls
   kr_pki_served etcd "$(kr_https_at "$KR_PICK")" etcd-server "$kr_etcd_crt" "$kr_etcd_key"
   kr_pick "$ETCD_TEXT" listen-peer-urls

@@ -40,7 +40,10 @@ kr_get() {
 }
 
 # kr_conf_word KUBECONFIG KEY: the first value of that key.
-kr_conf_word() { sed -n "s/^[ -]*$2: *\"\{0,1\}\([^\" ]*\)\"\{0,1\} *\$/\1/p" "$1" 2>/dev/null | head -n 1; }
+kr_conf_word() { sed -n "s/^[ -]*$2: *[\"']\{0,1\}\([^\"' ]*\)[\"']\{0,1\} *\$/\1/p;/^[ -]*$2:/q" "$1" 2>/dev/null; }
+
+# kr_beside FILE PATH: a path in a kubeconfig is relative to where the kubeconfig lies.
+kr_beside() { case $2 in /* | '') echo "$2" ;; *) echo "${1%/*}/$2" ;; esac; }
 
 # kr_as KUBECONFIG CA SECONDS URL [curl word…]: kr_get with the kubeconfig's client certificate.
 kr_as() {
@@ -48,7 +51,8 @@ kr_as() {
   shift
   kr_crt=$(kr_conf_word "$kr_conf" client-certificate)
   if [ -n "$kr_crt" ]; then
-    kr_get "$@" --cert "$kr_crt" --key "$(kr_conf_word "$kr_conf" client-key)"
+    kr_get "$@" --cert "$(kr_beside "$kr_conf" "$kr_crt")" \
+      --key "$(kr_beside "$kr_conf" "$(kr_conf_word "$kr_conf" client-key)")"
     return
   fi
   kr_conf_word "$kr_conf" client-certificate-data | base64 -d 2>/dev/null | {

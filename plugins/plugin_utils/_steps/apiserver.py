@@ -80,7 +80,10 @@ def _plan_reset(node: Node, cluster: Cluster, findings: tuple[Finding, ...]) -> 
         return Refused("kubelet does not run here; its start ends the back-off anyway")
     return Planned(
         "restart kubelet, which ends CrashLoopBackOff",
-        {"kubelet_started": node.apiserver.kubelet_started if node.apiserver else 0},
+        {
+            "kubelet_started": node.apiserver.kubelet_started if node.apiserver else 0,
+            "healthz": node.kubelet.healthz_at if node.kubelet else "",
+        },
     )
 
 

@@ -3,6 +3,11 @@
 # Rows: name|kind|path|key|CA|CA's key|CN|O,O|SANs|usages|server|cluster (see _steps/pki.py).
 
 kr_seconds=$((KR_ARG_WITHIN * 86400))
+# What a new one must last: so long that it is not renewed again at once, where the CA itself lasts. How long the cluster lets
+# its certificates live beyond that (certificateValidityPeriod of kubeadm) is its own choice.
+kr_enough=$(((KR_ARG_DAYS - 1 < KR_ARG_WITHIN ? KR_ARG_DAYS - 1 : KR_ARG_WITHIN) * 86400))
+# Not in files: a full disk must not make them look empty.
+KR_BAD='' KR_FILES='' KR_WRONGS='' KR_FAILED=''
 
 # kr_rows COMMAND: calls it for every row, fields in KR_NAME … KR_CLUSTER.
 kr_rows() {
@@ -26,16 +31,21 @@ kr_clock() {
 
 # kr_look: note what it is now, and whether it needs anything.
 kr_look() {
-  if kr_bad "$kr_seconds"; then echo "$KR_NAME" >>"$KR_WORK/bad"; fi
-  kr_files >>"$KR_WORK/files"
-  kr_sans_of "$KR_TEXT" >"$KR_WORK/sans.$KR_NAME"
-  kr_enddate "$KR_TEXT" >"$KR_WORK/ends.$KR_NAME"
+  if kr_bad "$kr_seconds"; then KR_BAD=yes; fi
+  KR_FILES="$KR_FILES $(kr_files)"
+  kr_sans_of "$KR_TEXT" >"$KR_WORK/sans.$KR_NAME" && kr_enddate "$KR_TEXT" >"$KR_WORK/ends.$KR_NAME" ||
+    kr_refuse no_room "no room in $KR_WORK"
 }
 
-# kr_files: every file of the row that may be written.
+# kr_files: every file of the row that may be written, and where it is a link, written through it.
 kr_files() {
-  printf '%s\n%s\n' "$KR_PATH" "$KR_KEY"
-  [ "$KR_KIND" = pair ] || kr_named client-certificate <"$KR_PATH" 2>/dev/null
+  {
+    printf '%s\n%s\n' "$KR_PATH" "$KR_KEY"
+    [ "$KR_KIND" = pair ] || kr_named client-certificate <"$KR_PATH" 2>/dev/null
+  } | while read -r kr_f; do
+    echo "$kr_f"
+    [ ! -L "$kr_f" ] || readlink -f "$kr_f"
+  done
 }
 
 # kr_new_key OLD_TEXT: of the same kind and size as the old one.
@@ -95,31 +105,35 @@ kr_fresh_kubeconfig() {
 }
 
 kr_place() {
+  if [ "$KR_KIND" = kubeconfig ] && [ -z "$KR_CN" ] && ! grep -q 'client-certificate-data:' "$KR_PATH"; then
+    kr_put "$KR_KEY" 600 0:0 <"$KR_WORK/new.key"
+    kr_put "$(kr_named client-certificate <"$KR_PATH")" 600 0:0 <"$KR_WORK/new.crt"
+    return
+  fi
   if [ "$KR_KIND" = pair ]; then
     kr_put "$KR_KEY" "$(kr_mode "$KR_KEY" 600)" "$(kr_owner "$KR_KEY")" <"$KR_WORK/new.key"
     kr_put "$KR_PATH" "$(kr_mode "$KR_PATH" 644)" "$(kr_owner "$KR_PATH")" <"$KR_WORK/new.crt"
     return
   fi
   if [ -n "$KR_CN" ]; then kr_fresh_kubeconfig; else cat "$KR_PATH"; fi |
-    kr_swap_identity "$KR_WORK/new.crt" "$KR_WORK/new.key" >"$KR_WORK/conf"
+    kr_swap_identity "$KR_WORK/new.crt" "$KR_WORK/new.key" >"$KR_WORK/conf" || kr_fail "no room in $KR_WORK"
   kr_put "$KR_PATH" "$(kr_mode "$KR_PATH" 600)" "$(kr_owner "$KR_PATH")" <"$KR_WORK/conf"
 }
 
-# kr_make: sign and place the row, when it is still no good.
+# kr_make: sign and place the row. What cannot be written ends only the subshell: there are old files to put back.
 kr_make() {
-  kr_bad "$kr_seconds" || return 0
   if ! kr_sign; then
-    echo "$KR_NAME: $(tail -n 1 "$KR_WORK/error" 2>/dev/null)" >>"$KR_WORK/failed"
-  elif [ "$KR_KIND" = kubeconfig ] && [ -z "$KR_CN" ] && ! grep -q 'client-certificate-data:' "$KR_PATH"; then
-    kr_put "$KR_KEY" 600 0:0 <"$KR_WORK/new.key"
-    kr_put "$(kr_named client-certificate <"$KR_PATH")" 600 0:0 <"$KR_WORK/new.crt"
-  else
-    kr_place
+    KR_FAILED="$KR_FAILED $KR_NAME: $(tail -n 1 "$KR_WORK/error" 2>/dev/null);"
+  elif ! kr_said=$(kr_place); then
+    KR_FAILED="$KR_FAILED $KR_NAME: ${kr_said#@failed };"
   fi
 }
 
 # kr_rebuild: what tells nothing any more goes first: kubeadm stops at an empty kubeconfig.
-kr_rebuild() { [ -z "$KR_CN" ] || kr_make; }
+kr_rebuild() {
+  [ -n "$KR_CN" ] && kr_bad "$kr_seconds" || return 0
+  kr_make
+}
 
 kr_kubeadm() {
   [ -n "$KR_ARG_COMMAND" ] && kr_have kubeadm || return 0
@@ -131,30 +145,40 @@ kr_kubeadm() {
   done
 }
 
-# kr_prove: every certificate fits, verifies, lives long and has all the names it had; else sign it once, and look again.
+# kr_prove: every certificate fits, verifies, lives on and has all the names it had; else sign it once, and look again.
 kr_prove() {
-  kr_least=$((KR_ARG_DAYS > 301 ? 300 : KR_ARG_DAYS - 1))
-  kr_whole=$((kr_least * 86400))
-  grep -qxF "$KR_NAME" "$KR_WORK/bad" || kr_whole=$kr_seconds
-  if kr_bad "$kr_whole"; then
+  if kr_bad "$kr_enough"; then
     kr_make
-    kr_bad "$kr_whole" && echo "$KR_NAME $KR_WRONG" >>"$KR_WORK/wrong"
+    if kr_bad "$kr_enough"; then KR_WRONGS="$KR_WRONGS$KR_NAME $KR_WRONG;"; fi
   fi
   kr_lost=$(kr_sans_of "$KR_TEXT" | grep -vxF -f - "$KR_WORK/sans.$KR_NAME" | tr '\n' ' ')
-  [ -z "$kr_lost" ] || echo "$KR_NAME lacks the name $kr_lost" >>"$KR_WORK/wrong"
-  kr_enddate "$KR_TEXT" >"$KR_WORK/now.$KR_NAME"
+  [ -z "$kr_lost" ] || KR_WRONGS="$KR_WRONGS$KR_NAME lacks the name $kr_lost;"
 }
 
+# kr_restore PATH: as this run's copy has it. Without room for a second file, into the one that is no good anyway.
+kr_restore() {
+  kr_copy=$(kr_kept "$1") || return 0 # there was none before
+  if [ -L "$kr_copy" ]; then
+    [ "$(readlink "$kr_copy")" = "$(readlink "$1")" ] && return 0
+  else
+    [ ! -L "$1" ] && cmp -s "$kr_copy" "$1" && return 0
+  fi
+  KR_STAGED=${1%/*}/.kuberevive.$$
+  cp -a "$kr_copy" "$KR_STAGED" && mv -f "$KR_STAGED" "$1" && return 0
+  rm -f "$KR_STAGED"
+  [ ! -L "$kr_copy" ] && [ ! -L "$1" ] && cat "$kr_copy" >"$1"
+}
+
+# kr_back: all old files; those that could not be put back, in KR_LOST.
 kr_back() {
-  for kr_b in $(kr_files); do
-    [ -f "${KR_WORK%/work}/files$kr_b" ] && cp -a "${KR_WORK%/work}/files$kr_b" "$kr_b"
-  done
-  return 0
+  rm -f "${KR_WORK:?}"/* # the old files may need its room
+  KR_LOST=
+  for kr_b in $KR_FILES; do kr_restore "$kr_b" || KR_LOST="$KR_LOST $kr_b (kept as $kr_copy)"; done
 }
 
 kr_say() {
   read -r kr_was <"$KR_WORK/ends.$KR_NAME" || kr_was=
-  read -r kr_now <"$KR_WORK/now.$KR_NAME" || kr_now=
+  kr_now=$(kr_cert "$KR_KIND" "$KR_PATH" | kr_ends)
   [ "$kr_was" = "$kr_now" ] || kr_did "$KR_NAME: valid until $kr_now (was: ${kr_was:-unreadable})"
 }
 
@@ -163,18 +187,18 @@ kr_renew() {
   kr_clock
   kr_workplace
   printf '%s\n' "$KR_ARG_ROWS" >"$KR_WORK/rows" || kr_refuse no_room "no room in $KR_WORK"
-  : >"$KR_WORK/bad"
   kr_rows kr_look
-  [ -s "$KR_WORK/bad" ] || return 0
-  # shellcheck disable=SC2046 # a list of paths
-  kr_backup $(sort -u "$KR_WORK/files")
+  [ -n "$KR_BAD" ] || return 0
+  # shellcheck disable=SC2086 # a list of paths
+  kr_backup $KR_FILES
   kr_rows kr_rebuild
   kr_kubeadm
+  KR_FAILED= # what kubeadm mended
   kr_rows kr_prove
-  if [ -s "$KR_WORK/wrong" ]; then
-    kr_rows kr_back
-    kr_why="$(tr '\n' ';' <"$KR_WORK/wrong") $(cat "$KR_WORK/failed" 2>/dev/null)"
-    kr_fail "not all new certificates were good, so the old ones were put back: $kr_why"
+  if [ -n "$KR_WRONGS" ]; then
+    kr_back
+    [ -z "$KR_LOST" ] || kr_fail "not all new certificates were good, and these could not be put back:$KR_LOST: $KR_WRONGS$KR_FAILED"
+    kr_fail "not all new certificates were good, so the old ones were put back: $KR_WRONGS$KR_FAILED"
   fi
   kr_rows kr_say
 }

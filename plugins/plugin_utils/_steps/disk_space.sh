@@ -150,13 +150,15 @@ kr_move_vault() {
   [ -d "/run/kuberevive/$KR_RUN" ] || return 0
   kr_home=/var/lib/kuberevive/$KR_RUN
   mkdir -p "$kr_home" && chmod 700 /var/lib/kuberevive "$kr_home" || return 0
+  if [ -d "/run/kuberevive/$KR_RUN/files" ]; then # half a copy must not pass for a backup
+    if ! cp -a "/run/kuberevive/$KR_RUN/files" "$kr_home/files.part"; then rm -rf "$kr_home/files.part"; return 0; fi
+    if [ ! -e "$kr_home/files" ]; then mv "$kr_home/files.part" "$kr_home/files" || return 0
+    else cp -al "$kr_home/files.part/." "$kr_home/files/" || return 0; rm -rf "$kr_home/files.part"; fi
+  fi
   for kr_list in journal sha256; do
     [ -f "/run/kuberevive/$KR_RUN/$kr_list" ] &&
       sed "s,/run/kuberevive/,/var/lib/kuberevive/," "/run/kuberevive/$KR_RUN/$kr_list" >>"$kr_home/$kr_list" || :
   done
-  if [ -d "/run/kuberevive/$KR_RUN/files" ]; then
-    mkdir -p "$kr_home/files" && cp -a "/run/kuberevive/$KR_RUN/files/." "$kr_home/files/" || return 0
-  fi
   rm -rf "/run/kuberevive/${KR_RUN:?}"
 }
 

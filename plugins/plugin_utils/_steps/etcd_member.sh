@@ -191,7 +191,7 @@ kr_again() {
   systemctl start --no-block kubelet && kr_did "started kubelet again"
 }
 trap kr_again EXIT
-trap 'exit 143' HUP INT TERM PIPE # dash runs no EXIT trap when a signal ends it
+kr_trap_signals
 
 case $KR_ARG_DO in
   hold) kr_hold ;;

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -14,13 +14,7 @@ from ansible_collections.kuberevive.cluster.plugins.plugin_utils._facts.base imp
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils._facts.certs import Cert
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils._facts.kubelet import KubeletFacts
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils._judge.host import clock_problem
-from ansible_collections.kuberevive.cluster.plugins.plugin_utils._steps import (
-    KINDS,
-    Planned,
-    Refused,
-    StepKind,
-    register,
-)
+from ansible_collections.kuberevive.cluster.plugins.plugin_utils._steps import Planned, Refused, StepKind, register
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils.model import Cluster, Finding, Node
 
 __all__: list[str] = []
@@ -310,14 +304,17 @@ def plan_start(node: Node, cluster: Cluster, findings: tuple[Finding, ...]) -> P
     kubelet = _kubelet(node)
     if kubelet.load == "masked":
         return Refused("kubelet.service is masked: somebody meant it not to run; systemctl unmask kubelet allows it")
+    if node.is_master and node.etcd is None:
+        why = node.sections.get("etcd", "not asked")
+        return Refused(f"it would start an etcd whose data could not be looked at ({why}); look again")
     for kind in _blocking(kubelet, cluster):
-        decided = KINDS[kind].plan(node, cluster, ())
+        decided = _STOPPED[kind](node, cluster, ())
         if isinstance(decided, Refused):
             return Refused(f"it cannot start before this is put right: {decided.reason}")
     disabled = kubelet.enabled == "disabled"
     args = {
         "manifests": kubelet.manifests,
-        "healthz_port": kubelet.healthz_port,
+        "healthz": kubelet.healthz_at,
         "etcd_dead": _etcd_dead(node),
     }
     return Planned("enable and start the kubelet" if disabled else "start the kubelet", args)
@@ -359,9 +356,36 @@ def effect_start(node: Node, args: Mapping[str, Any]) -> Node:
     return replace(node, kubelet=kubelet, host=host)
 
 
-register(StepKind("kubelet_config", "kubelet", 10, plan_config, effect_config))
-register(StepKind("kubelet_kubeconfig", "kubelet", 20, plan_kubeconfig, effect_kubeconfig))
-register(StepKind("kubelet_credential", "kubelet", 30, plan_credential, effect_credential, signs=True))
+_Plan = Callable[[Node, Cluster, tuple[Finding, ...]], Planned | Refused]
+# What is put right while the kubelet is stopped.
+_STOPPED: dict[str, _Plan] = {
+    "kubelet_config": plan_config,
+    "kubelet_kubeconfig": plan_kubeconfig,
+    "kubelet_credential": plan_credential,
+    "kubelet_checkpoint": plan_checkpoint,
+}
+
+
+def _together(own: str) -> _Plan:
+    """A kubelet that runs well is stopped only where everything that its start then needs can be put right too."""
+
+    def decide(node: Node, cluster: Cluster, findings: tuple[Finding, ...]) -> Planned | Refused:
+        decided = _STOPPED[own](node, cluster, findings)
+        kubelet = _kubelet(node)
+        if isinstance(decided, Refused) or not kubelet.well:
+            return decided
+        for kind in _blocking(kubelet, cluster):
+            other = decided if kind == own else _STOPPED[kind](node, cluster, ())
+            if isinstance(other, Refused):
+                return Refused(f"the kubelet runs, and stopped for this it could not start again: {other.reason}")
+        return decided
+
+    return decide
+
+
+register(StepKind("kubelet_config", "kubelet", 10, _together("kubelet_config"), effect_config))
+register(StepKind("kubelet_kubeconfig", "kubelet", 20, _together("kubelet_kubeconfig"), effect_kubeconfig))
+register(StepKind("kubelet_credential", "kubelet", 30, _together("kubelet_credential"), effect_credential, signs=True))
 register(StepKind("kubelet_admin_credential", "kubelet", 40, plan_admin, effect_admin))
-register(StepKind("kubelet_checkpoint", "kubelet", 50, plan_checkpoint, effect_checkpoint))
+register(StepKind("kubelet_checkpoint", "kubelet", 50, _together("kubelet_checkpoint"), effect_checkpoint))
 register(StepKind("kubelet_start", "kubelet", 90, plan_start, effect_start))

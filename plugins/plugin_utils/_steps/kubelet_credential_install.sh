@@ -25,7 +25,8 @@ kr_install() {
 # kr_point: the link is replaced in one move; then everything older goes away, so that kubelet cannot stumble over it.
 kr_point() {
   kr_link=$KR_ARG_CERT_DIR/.kuberevive.link.$$
-  kr_backup "$KR_CURRENT"
+  kr_keep "$KR_CURRENT" # of a link only itself: what it led to is moved away below
+  [ -z "$KR_VAULT" ] || printf '@backup %s\n' "$KR_VAULT"
   ln -s "$KR_TARGET" "$kr_link" || kr_fail "could not make a link in $KR_ARG_CERT_DIR"
   (kr_stop_kubelet) || { rm -f "$kr_link"; exit 4; }
   mv -f "$kr_link" "$KR_CURRENT" || kr_fail "could not point $KR_CURRENT to $KR_TARGET"

@@ -26,13 +26,13 @@ kr_put_stopped() {
   kr_unstage "$1"
 }
 
-# kr_kubelet_well PORT: whether it says so itself.
+# kr_kubelet_well ADDRESS:PORT: whether it says so itself. A proxy of root's environment is not asked.
 kr_kubelet_well() {
   kr_own_process kubelet >/dev/null || return 1
-  [ "$1" != 0 ] || return 0
-  if kr_have curl; then [ "$(curl -s -m 3 "http://127.0.0.1:$1/healthz" </dev/null 2>/dev/null)" = ok ]
-  elif kr_have wget; then [ "$(wget -q -T 3 -O - "http://127.0.0.1:$1/healthz" </dev/null 2>/dev/null)" = ok ]
-  else grep -qiE "^ *[0-9]+: [0-9A-F]+:$(printf %04X "$1") [0-9A-F:]+ 0A " /proc/net/tcp /proc/net/tcp6; fi
+  [ -n "$1" ] || return 0
+  if kr_have curl; then [ "$(curl -s -m 3 --noproxy '*' "http://$1/healthz" </dev/null 2>/dev/null)" = ok ]
+  elif kr_have wget; then [ "$(http_proxy='' no_proxy=${1%:*} wget -q -T 3 -O - "http://$1/healthz" </dev/null 2>/dev/null)" = ok ]
+  else grep -qiE "^ *[0-9]+: [0-9A-F]+:$(printf %04X "${1##*:}") [0-9A-F:]+ 0A " /proc/net/tcp /proc/net/tcp6; fi
 }
 
 kr_subject() { openssl x509 -noout -subject -nameopt RFC2253 2>/dev/null | sed 's/^subject= *//'; }

@@ -44,7 +44,7 @@ case $(systemctl is-enabled kubelet.service </dev/null 2>/dev/null) in
     kr_did "enabled kubelet.service"
     ;;
 esac
-if ! kr_kubelet_well "$KR_ARG_HEALTHZ_PORT"; then
+if ! kr_kubelet_well "$KR_ARG_HEALTHZ"; then
   kr_no_empty_etcd
   kr_stop_kubelet
   kr_end_half_dead_apiserver
@@ -52,5 +52,5 @@ if ! kr_kubelet_well "$KR_ARG_HEALTHZ_PORT"; then
   kr_limit 60 systemctl start kubelet.service </dev/null >/dev/null 2>&1 || kr_fail "kubelet.service does not start: $(kr_last_words)"
   kr_journal "started kubelet.service"
   kr_did "started the kubelet"
-  kr_wait 60 "the kubelet's own healthz to say ok" kr_kubelet_well "$KR_ARG_HEALTHZ_PORT" || kr_fail "the kubelet does not become healthy: $(kr_last_words)"
+  kr_wait 60 "the kubelet's own healthz to say ok" kr_kubelet_well "$KR_ARG_HEALTHZ" || kr_fail "the kubelet does not become healthy: $(kr_last_words)"
 fi

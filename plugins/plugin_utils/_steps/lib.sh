@@ -104,7 +104,10 @@ kr_aside() {
   kr_v=$(kr_vault) || kr_refuse no_room "there is no place on this node to move $1 to: free some space first"
   KR_ASIDE=$kr_v/files$1
   [ -e "$KR_ASIDE" ] && KR_ASIDE=$kr_v/files$1.$(date +%s)
-  mkdir -p "${KR_ASIDE%/*}" && mv "$1" "$KR_ASIDE" || kr_fail "could not move $1 to $KR_ASIDE"
+  if ! mkdir -p "${KR_ASIDE%/*}" || ! mv "$1" "$KR_ASIDE"; then
+    [ -f "$1" ] && rm -f "$KR_ASIDE" # half a copy must not pass for a backup
+    kr_fail "could not move $1 to $KR_ASIDE"
+  fi
   [ -f "$KR_ASIDE" ] && sha256sum "$KR_ASIDE" >>"$kr_v/sha256" 2>/dev/null
   kr_journal "aside $1 $KR_ASIDE"
   printf '@backup %s\n' "$kr_v"

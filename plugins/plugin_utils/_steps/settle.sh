@@ -3,7 +3,7 @@
 # reads and deletes a ConfigMap through this node's own kube-apiserver.
 # Masters: KR_ARG_ADDRESS, KR_ARG_PORT, KR_ARG_CA, KR_ARG_CONFS (admin kubeconfigs), KR_ARG_NODES (Node names that should live).
 # KR_ARG_LEADERS: also until controller-manager and scheduler lead and the nodes say Ready (a column that only leaders write).
-# All: KR_ARG_HEALTHZ, kubelet's health port, or empty.
+# All: KR_ARG_HEALTHZ, where kubelet says that it is well (ADDRESS:PORT), or empty.
 KR_URL=https://$(kr_host "$KR_ARG_ADDRESS"):$KR_ARG_PORT
 KR_SEEN=
 KR_CONF=
@@ -48,7 +48,7 @@ kr_read() {
 # kr_look: what is still waited for, in KR_WAITS.
 kr_look() {
   KR_WAITS=
-  if [ -n "$KR_ARG_HEALTHZ" ] && ! kr_get /dev/null 3 "http://127.0.0.1:$KR_ARG_HEALTHZ/healthz" | grep -qx '@code=200'; then
+  if [ -n "$KR_ARG_HEALTHZ" ] && ! kr_get /dev/null 3 "http://$KR_ARG_HEALTHZ/healthz" | grep -qx '@code=200'; then
     KR_WAITS="its kubelet to be healthy"
     return
   fi

@@ -80,8 +80,10 @@ kr_swap_identity() {
 kr_workplace() {
   kr_v=$(kr_vault) || kr_refuse no_room "there is no place on this node to keep a backup: free some space first"
   KR_WORK=$kr_v/work
+  rm -rf "$KR_WORK"
   for kr_left in /var/lib/kuberevive/*/work /run/kuberevive/*/work /dev/shm/kuberevive/*/work; do
-    kill -0 "$(cat "$kr_left/pid" 2>/dev/null)" 2>/dev/null || rm -rf "$kr_left"
+    kr_pid=$(cat "$kr_left/pid" 2>/dev/null)
+    [ -n "$kr_pid" ] && kill -0 "$kr_pid" 2>/dev/null || rm -rf "$kr_left"
   done
   trap 'rm -rf "$KR_WORK"' EXIT
   kr_trap_signals

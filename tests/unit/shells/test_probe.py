@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import time
 from pathlib import Path
@@ -59,6 +60,35 @@ def test_a_hanging_section_costs_its_own_limit(shell: list[str], hang: str) -> N
         "runtime": "timeout",
         "pki": "ok",
     }
+
+
+@pytest.mark.parametrize("shell", SHELLS.values(), ids=SHELLS)
+def test_what_a_section_said_before_its_limit_arrives_whole_with_the_mark(shell: list[str]) -> None:
+    said = "kr_val first x; n=0; while [ $n -lt 500 ]; do kr_val k $n-xxxxxxxxxx; n=$((n + 1)); done; sleep 300"
+    section = read_probe(run(shell, with_section(_probe.assemble(["runtime"]), "runtime", said, 2))).sections["runtime"]
+    assert (section.state, section.value("first"), len(section.all("k"))) == ("timeout", "x", 500)
+    assert section.value("k") == "499-xxxxxxxxxx"
+
+
+@pytest.mark.parametrize("shell", SHELLS.values(), ids=SHELLS)
+def test_a_place_that_does_not_answer_costs_the_limit_of_discovery(shell: list[str], tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "config.yaml")
+    script = _probe.assemble(_probe.LIMITS, {"KUBELET_CONFIG": str(tmp_path / "config.yaml")})
+    limit = f"KR_DISCOVERY={_probe.DISCOVERY}"
+    assert limit in script
+    probe = read_probe(run(shell, script.replace(limit, "KR_DISCOVERY=1"), 60))
+    assert (probe.complete, probe.stuck, probe.sections) == (True, "1", {})
+
+
+@pytest.mark.parametrize("shell", SHELLS.values(), ids=SHELLS)
+def test_of_the_manifests_only_files_are_read(shell: list[str], tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "etcd.yaml")
+    (tmp_path / "pod with blank.yaml").write_text("metadata:\n  labels:\n    component: kube-scheduler\n")
+    probe = read_probe(run(shell, _probe.assemble(_probe.LIMITS, {"MANIFESTS": str(tmp_path)}), 60))
+    assert {name: section.state for name, section in probe.sections.items()} == dict.fromkeys(_probe.LIMITS, "ok")
+    found = f"{tmp_path}/pod with blank.yaml"
+    assert probe.sections["controllers"].value("kube-scheduler.manifest") == found
+    assert probe.sections["kubelet"].all("static_pod") == (found,)
 
 
 @pytest.mark.parametrize("shell", SHELLS.values(), ids=SHELLS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import os
 import shlex
 import shutil
 import subprocess
@@ -32,6 +33,7 @@ class Host:
     def __post_init__(self) -> None:
         self.pki = self.root / "pki"
         self.pki.mkdir()
+        (self.root / "bin").mkdir()
         self.ca = self.pki / "ca.crt"
         words = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-subj", "/CN=kubernetes"]
         openssl("req", "-x509", *words, "-keyout", str(self.pki / "ca.key"), "-out", str(self.ca), "-days", "3000")
@@ -54,17 +56,31 @@ class Host:
         )
         return path
 
+    def command(self, name: str, text: str) -> None:
+        """A stand-in that comes first in PATH."""
+        path = self.root / "bin" / name
+        path.write_text(f"#!/bin/sh\n{text}\n")
+        path.chmod(0o755)
+
+    def no_room_for(self, name: str) -> None:
+        """That command fails for the temporary files beside what is written."""
+        self.command(name, f'case "$*" in */.kuberevive.*) exit 1 ;; esac\nexec {shutil.which(name)} "$@"')
+
     def run(self, kind: str, **args: Any) -> subprocess.CompletedProcess[str]:
+        return self.say((STEPS / f"{kind}.sh").read_text(), kind, **args)
+
+    def say(self, text: str, kind: str = "try", **args: Any) -> subprocess.CompletedProcess[str]:
         lines = ["KR_RUN=run", f"KR_STEP={kind}@m1"]
         for name, value in args.items():
             flat = "\n".join(value) if isinstance(value, list) else str(value)
             lines.append(f"KR_ARG_{name.upper()}={shlex.quote(flat)}")
-        texts = [(STEPS / name).read_text() for name in ("lib.sh", "x509.sh", f"{kind}.sh")]
-        script = "\n".join([*lines, *texts, "echo @done"])
+        texts = [(STEPS / name).read_text() for name in ("lib.sh", "x509.sh")]
+        script = "\n".join([*lines, *texts, text, "echo @done"])
         for place in ("/var/lib/kuberevive", "/run/kuberevive", "/dev/shm/kuberevive"):
             script = script.replace(place, str(self.root / "vault"))
         command = ["busybox", "sh", "-s"] if self.shell == "busybox" else [self.shell, "-s"]
-        return subprocess.run(command, input=script, capture_output=True, text=True, check=False)
+        env = {**os.environ, "PATH": f"{self.root}/bin:{os.environ['PATH']}"}
+        return subprocess.run(command, input=script, env=env, capture_output=True, text=True, check=False)
 
     def renew(self, *rows: str, **args: Any) -> subprocess.CompletedProcess[str]:
         defaults = {"command": "", "names": [], "within": 30, "days": 365, "skew": 30, "now": int(time.time())}
@@ -137,6 +153,63 @@ def test_what_cannot_be_proven_is_put_back(host: Host) -> None:
     assert done.returncode == 4
     assert "@failed not all new certificates were good, so the old ones were put back: etcd ends" in done.stdout
     assert (crt.read_text(), other.read_text()) == (before, bad)
+
+
+@pytest.mark.parametrize("room", ["beside", "inside", "none"])
+def test_what_a_full_disk_cut_off_is_put_back(host: Host, room: str) -> None:
+    (host.pki / "in").mkdir()
+    crt, key = host.sign("in/apiserver", "/CN=kube-apiserver")
+    before = crt.read_text(), key.read_text()
+    host.command("kubeadm", f"rm -r {key.parent}; exit 1" if room == "none" else f": >{key}; exit 1")
+    host.no_room_for("chmod")
+    if room != "beside":
+        host.no_room_for("cp")
+    done = host.renew(host.row("apiserver", crt, key), command="kubeadm certs renew", names=["apiserver"])
+    assert done.returncode == 4
+    if room == "none":
+        kept = f"{host.root}/vault/run/files"
+        assert f"could not be put back: {crt} (kept as {kept}{crt}) {key} (kept as {kept}{key})" in done.stdout
+        assert "were put back" not in done.stdout
+        return
+    assert "so the old ones were put back: apiserver" in done.stdout
+    assert "could not write" in done.stdout
+    assert (crt.read_text(), key.read_text()) == before
+    assert sorted(p.name for p in key.parent.iterdir()) == ["apiserver.crt", "apiserver.key"]
+    assert not (host.root / "vault" / "run" / "work").exists()
+
+
+def test_a_key_behind_a_link_is_put_back_there(host: Host) -> None:
+    crt, real = host.sign("apiserver", "/CN=kube-apiserver")
+    key = host.root / "link.key"
+    key.symlink_to(real)
+    secret = real.read_text()
+    host.command("kubeadm", f": >{key}; exit 1")
+    host.no_room_for("chmod")
+    assert (
+        host.renew(host.row("apiserver", crt, key), command="kubeadm certs renew", names=["apiserver"]).returncode == 4
+    )
+    assert key.readlink() == real
+    assert real.read_text() == secret
+
+
+@pytest.mark.parametrize(("days", "stays"), [("90", True), ("10", False)])
+def test_what_kubeadm_makes_for_as_long_as_the_cluster_wants_is_good(host: Host, days: str, stays: bool) -> None:
+    crt, key = host.sign("apiserver", "/CN=kube-apiserver")
+    made_crt, made_key = host.sign("made", "/CN=kube-apiserver", days=days)
+    host.command("kubeadm", f"cat {made_crt} >{crt}; cat {made_key} >{key}")
+    done = host.renew(host.row("apiserver", crt, key), command="kubeadm certs renew", names=["apiserver"])
+    assert done.stdout.splitlines()[-1] == "@done", done
+    assert (crt.read_text() == made_crt.read_text()) is stays
+    assert "will not expire" in openssl("x509", "-in", str(crt), "-noout", "-checkend", str(31 * 86400))
+
+
+def test_keys_in_the_making_go_when_contact_is_lost_or_was(host: Host) -> None:
+    for run, pid in (("killed", ""), ("running", str(os.getpid()))):
+        (host.root / "vault" / run / "work").mkdir(parents=True)
+        (host.root / "vault" / run / "work" / "pid").write_text(pid)
+    done = host.say('kr_workplace; echo secret >"$KR_WORK/new.key"; kill -HUP $$')
+    assert done.returncode == 143
+    assert [p.parent.name for p in (host.root / "vault").glob("*/work")] == ["running"]
 
 
 def test_a_copy_of_admin_conf_is_refreshed_and_nothing_else_in_it(host: Host) -> None:

@@ -134,10 +134,22 @@ def test_the_backoff_is_reset_once(place: Path) -> None:
     script(place, "systemctl", '#!/bin/sh\n[ "$*" = "restart kubelet" ] && echo asked >>"${0%/*}/asked"\n')
     script(place, "curl", '#!/bin/sh\nprintf "ok\\n@code=200\\n"\n')
     began = run(
-        place, "dash", "kubelet_backoff_reset.sh", "kubelet >/dev/null 2>&1 & sleep 1;", KUBELET_STARTED="9999999999"
+        place,
+        "dash",
+        "kubelet_backoff_reset.sh",
+        "kubelet >/dev/null 2>&1 & sleep 1;",
+        KUBELET_STARTED="9999999999",
+        HEALTHZ="127.0.0.1:10248",
     )
     assert (began.done, began.changed) == (True, True)
-    again = run(place, "bash", "kubelet_backoff_reset.sh", "kubelet >/dev/null 2>&1 & sleep 1;", KUBELET_STARTED="1000")
+    again = run(
+        place,
+        "bash",
+        "kubelet_backoff_reset.sh",
+        "kubelet >/dev/null 2>&1 & sleep 1;",
+        KUBELET_STARTED="1000",
+        HEALTHZ="127.0.0.1:10248",
+    )
     assert (again.done, again.changed) == (True, False)
     assert again.lines == ["kubelet has been restarted meanwhile"]
     assert (place / "asked").read_text(encoding="utf-8") == "asked\n"

@@ -13,6 +13,10 @@ def b64(text: str) -> str:
     return base64.b64encode(text.encode()).decode()
 
 
+def hex_of(char: str) -> str:
+    return hex(ord(char))
+
+
 def test_reads_every_kind_of_record() -> None:
     text = "\n".join(
         [
@@ -39,7 +43,9 @@ def test_reads_every_kind_of_record() -> None:
     assert host.all("key") == ("first", "second")
     assert host.file("/etc/x").content == "text"
     assert host.file("/etc/x").mtime == 1700000000
-    assert host.file("/nowhere").state == "missing"
+    assert host.file("/nowhere").state == "not told"
+    with pytest.raises(ValueError, match="did not tell of /nowhere"):
+        assert host.file("/nowhere").usable
     assert host.keys["/k"] == ("ok", "abc")
     assert (host.outputs["df"].rc, host.outputs["df"].text) == (3, "line\n")
     assert "etcd" not in probe.sections, "late output after the end mark is not ours"
@@ -57,6 +63,16 @@ def test_a_timed_out_section_keeps_what_came_before() -> None:
     probe = read_probe("@kuberevive 1\nhost|val\ta\tb\nhost|timeout=3\n@end\n")
     assert probe.sections["host"].state == "timeout"
     assert probe.sections["host"].value("a") == "b"
+
+
+@pytest.mark.parametrize("char", ["\r", "\x0b", "\x0c", "\x1c", "\x85", "\u2028"], ids=hex_of)
+def test_a_name_on_the_node_cannot_pass_for_a_mark_or_a_record(char: str) -> None:
+    name = f"/home/a{char}@end{char}@uid 1000{char}host|val\tforged\tx"
+    text = f"@kuberevive 1\n@uid 0\n@kubelet yes\nhost|val\teater\t{name}\n@uid 1000\n@kubelet no\nhost|end=0\n@end\n"
+    probe = read_probe(text)
+    assert probe.complete
+    assert (probe.uid, probe.kubelet) == ("0", True), "behind the first section's line nobody says who we are"
+    assert probe.sections["host"].values == {"eater": name.rstrip("\r")}
 
 
 @pytest.mark.parametrize("text", ["", "Welcome to node m1\n", "sh: not found\n"])

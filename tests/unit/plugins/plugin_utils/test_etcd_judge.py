@@ -3,99 +3,32 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime, timezone
 from typing import Any
 
 import pytest
+from builders.etcd_nodes import (
+    EMPTY,
+    HELD,
+    MANIFESTS,
+    NOW,
+    REMOVED,
+    ROOT,
+    SILENT,
+    STARTED_IN_VAIN,
+    cluster,
+    codes,
+    decide,
+    facts,
+    kinds,
+    members,
+    status,
+)
 
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils import _judge, _steps, etcd_view
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils._facts.base import FileFact
-from ansible_collections.kuberevive.cluster.plugins.plugin_utils._facts.etcd import EtcdFacts, Member, Status
+from ansible_collections.kuberevive.cluster.plugins.plugin_utils._facts.etcd import Member
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils._facts.host import HostFacts
-from ansible_collections.kuberevive.cluster.plugins.plugin_utils._judge.consents import CONSENTS
-from ansible_collections.kuberevive.cluster.plugins.plugin_utils.model import Cluster, Finding, Node, Refusal, Step
-from ansible_collections.kuberevive.cluster.plugins.plugin_utils.plan import plan
-
-NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=timezone.utc)
-MANIFESTS = "/etc/kubernetes/manifests"
-HELD = "/etc/kubernetes/kuberevive-held"
-REMOVED = '{"level":"error","msg":"server error","error":"the member has been permanently removed from the cluster"}'
-
-
-def url(number: int) -> str:
-    return f"https://10.77.0.1{number}:2380"
-
-
-def members(count: int = 3) -> tuple[Member, ...]:
-    return tuple(Member(str(i), f"m{i}", (url(i),), (url(i).replace("2380", "2379"),)) for i in range(1, count + 1))
-
-
-def status(number: int, revision: int = 6000, **more: Any) -> Status:
-    return Status(str(number), "77", revision, 4, 9000, 9000, "1", "3.6.16", **more)
-
-
-def facts(number: int, **more: Any) -> EtcdFacts:
-    """A healthy member as kubeadm sets it up: m1 made the cluster, the others joined."""
-    basis = EtcdFacts(
-        present=True,
-        manifest=FileFact(f"{MANIFESTS}/etcd.yaml", "ok", 2400),
-        parses=True,
-        name=f"m{number}",
-        data_dir="/var/lib/etcd",
-        peer_urls=(url(number),),
-        client_urls=(f"https://10.77.0.1{number}:2379",),
-        initial_cluster=tuple(f"m{i}={url(i)}" for i in range(1, number + 1)),
-        initial_state="" if number == 1 else "existing",
-        data_there=True,
-        wal_files=1,
-        db_size=16801792,
-        db_used=4_000_000,
-        data_mtime=1000,
-        log_mtime=1000,
-        listening=True,
-        status=status(number),
-        members=members(),
-        linearizable=True,
-        asked_with="curl",
-        endpoint="https://127.0.0.1:2379",
-        held_dir=HELD,
-        manifests_dir=MANIFESTS,
-        apiserver_manifest=f"{MANIFESTS}/kube-apiserver.yaml",
-    )
-    return replace(basis, **more)
-
-
-SILENT: dict[str, Any] = {
-    "status": None,
-    "members": (),
-    "linearizable": None,
-    "listening": False,
-    "ask_error": "curl: (7)",
-}
-EMPTY: dict[str, Any] = {**SILENT, "data_there": False, "wal_files": 0, "db_size": 0, "db_used": -1}
-STARTED_IN_VAIN: dict[str, Any] = {**SILENT, "wal_files": 0, "db_used": 20480}
-
-
-def cluster(*each: EtcdFacts | Node, allow: tuple[str, ...] = ()) -> Cluster:
-    nodes = tuple(
-        e if isinstance(e, Node) else Node(f"m{i}", ("masters",), NOW, sections={"etcd": "ok"}, etcd=e)
-        for i, e in enumerate(each, 1)
-    )
-    return Cluster(nodes, NOW, frozenset(allow))
-
-
-def decide(subject: Cluster) -> tuple[tuple[Finding, ...], tuple[Step, ...], tuple[Refusal, ...]]:
-    findings, _ = _judge.judge(subject, ("etcd",))
-    steps, refusals = plan(subject, findings)
-    return findings, steps, refusals
-
-
-def codes(findings: tuple[Finding, ...]) -> list[str]:
-    return [f.id for f in findings]
-
-
-def kinds(steps: tuple[Step, ...]) -> list[str]:
-    return [s.id for s in steps]
+from ansible_collections.kuberevive.cluster.plugins.plugin_utils.model import Cluster, Node
 
 
 def test_healthy_members_give_no_finding_and_every_check_an_answer() -> None:
@@ -142,7 +75,7 @@ def test_t1_is_held_back_even_where_the_replacement_must_be_refused() -> None:
         NOW,
         sections={"etcd": "ok"},
         etcd=facts(1, **EMPTY),
-        host=HostFacts(node_time=0.0, missing_mounts=("/var/lib/etcd",)),
+        host=HostFacts(node_time=0.0, disks=(ROOT,), missing_mounts=("/var/lib/etcd",)),
     )
     findings, steps, refusals = decide(cluster(unmounted, facts(2), facts(3)))
     assert codes(findings) == ["etcd.data_dir_empty@m1", "etcd.start_unsafe@m1"]
@@ -350,90 +283,3 @@ def test_effects_leave_nothing_more_to_do() -> None:
         before = Cluster(tuple(node if n.name == node.name else n for n in before.nodes), NOW)
     findings, steps, refusals = decide(before)
     assert (findings, steps, refusals) == ((), (), ())
-
-
-@pytest.mark.parametrize(
-    "elsewhere",
-    [
-        {
-            "data_there": False,
-            "wal_files": 0,
-            "db_size": 0,
-            "db_used": -1,
-        },  # hostPath differs, or deleted under the process
-        {"wal_files": 0},  # --wal-dir
-        {"data_there": False, "wal_files": 0, "linearizable": False},
-    ],
-)
-def test_a_member_that_answers_is_never_held_or_replaced_for_what_its_directory_lacks(
-    elsewhere: dict[str, Any],
-) -> None:
-    allow = ("etcd.member_data_lost", "etcd.data_dir_empty")
-    _, steps, _ = decide(cluster(*(facts(i, **elsewhere) for i in (1, 2, 3)), allow=allow))
-    assert steps == ()
-    findings, steps, _ = decide(cluster(facts(1), facts(2, **elsewhere), facts(3), allow=allow))
-    assert (codes(findings), steps) == ([], ())
-
-
-def held(basis: EtcdFacts, why: str) -> EtcdFacts:
-    """After the hold: neither log nor answer, and the note."""
-    state, _, line = why.partition(" ")
-    path = FileFact(f"{HELD}/etcd.yaml", "ok", 2400)
-    api = f"{HELD}/kube-apiserver.yaml"
-    silent = {**SILENT, "log_tail": (), "manifest": path, "manifest_held": path.path}
-    silent |= {"apiserver_held": api, "apiserver_manifest": api}
-    return replace(basis, **silent, held_state=state, held_line=line)
-
-
-@pytest.mark.parametrize(
-    ("number", "broken", "code"),
-    [
-        (1, {"members": members(1), "status": status(1, 300)}, "etcd.data_dir_empty"),
-        (2, {**SILENT, "log_tail": ("panic: invalid freelist page: 58, page type is leaf",)}, "etcd.member_data_lost"),
-    ],
-)
-def test_what_a_hold_stopped_is_not_called_good_afterwards(number: int, broken: dict[str, Any], code: str) -> None:
-    everyone = [facts(i) for i in (1, 2, 3)] if number == 2 else [facts(1), *(facts(i, **SILENT) for i in (2, 3))]
-    everyone[number - 1] = facts(number, **broken)
-    _, steps, _ = decide(cluster(*everyone, allow=(code,)))
-    assert kinds(steps)[0] == f"etcd_hold@m{number}"
-    everyone[number - 1] = held(everyone[number - 1], str(steps[0].args["why"]))
-    findings, steps, _ = decide(cluster(*everyone, allow=(code,)))
-    assert f"{code}@m{number}" in codes(findings)
-    assert kinds(steps) == [f"etcd_member_replace@m{number}"]
-
-
-def test_every_consent_that_is_asked_for_can_be_given() -> None:
-    decoy = cluster(facts(1, members=members(1), status=status(1, 300)), facts(2, **SILENT), facts(3, **SILENT))
-    unusable = cluster(facts(1), facts(2, **{**SILENT, "wal_files": 0}), facts(3))
-    asked = {r.consent for subject in (decoy, unusable) for r in decide(subject)[2]} - {""}
-    assert asked == {"etcd.data_dir_empty", "etcd.member_data_lost"}
-    assert asked <= set(CONSENTS)
-
-
-def test_a_member_whose_url_was_changed_is_not_called_removed() -> None:
-    listed = (members()[0], replace(members()[1], peer_urls=("https://10.77.0.82:2380",)), members()[2])
-    findings, steps, _ = decide(cluster(facts(1, members=listed), facts(2, **SILENT), facts(3, members=listed)))
-    assert ("etcd.member_removed@m2" in codes(findings), kinds(steps)) == (False, [])
-
-
-def test_a_member_that_lost_its_data_again_gets_a_new_id() -> None:
-    _, steps, _ = decide(cluster(facts(1), facts(2, **EMPTY, readd="2"), facts(3)))
-    assert steps[-1].args["readd"] == ""
-    _, steps, _ = decide(cluster(facts(1), facts(2, readd="2", apiserver_held=f"{HELD}/kube-apiserver.yaml"), facts(3)))
-    assert (kinds(steps), steps[-1].args["readd"]) == (["etcd_member_replace@m2"], "2")
-
-
-def test_a_dead_entry_goes_before_a_new_member_is_added() -> None:
-    listed = (members()[0], members()[2], Member("9", "", ("https://10.77.0.99:2380",)))
-    gone = facts(2, **SILENT, log_tail=(REMOVED,))
-    each = (facts(1, members=listed), gone, facts(3, members=listed))
-    _, steps, _ = decide(cluster(*each, allow=("etcd.member_stale_entry",)))
-    assert kinds(steps) == ["etcd_hold@m2", "etcd_stale_remove@m1", "etcd_member_replace@m2"]
-
-
-def test_a_manifest_that_cannot_be_rewritten_is_refused_before_anything_is_touched() -> None:
-    _, steps, refusals = decide(cluster(facts(1), facts(2, **EMPTY, rejoinable=False), facts(3)))
-    assert steps == ()
-    assert {r.kind for r in refusals} == {"etcd_hold", "etcd_member_replace"}
-    assert all("--initial-cluster=" in r.reason for r in refusals)

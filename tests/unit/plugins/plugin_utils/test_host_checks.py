@@ -122,8 +122,38 @@ def test_busybox_time_is_understood(time: str) -> None:
 
 def test_a_healthy_node_has_no_finding_and_a_silent_df_is_no_ok() -> None:
     assert found(node(FINE)) == []
-    _, outcomes = judge(cluster(node(replace(FINE, disks=()))), layers=("host",))
-    assert {o.state for o in outcomes if o.code == "host.disk_full"} == {"could_not_tell"}
+    silent = node(replace(FINE, disks=(), units_known=False))
+    _, outcomes = judge(cluster(silent), layers=("host",))
+    codes = {"disk_full", "inodes_exhausted", "readonly_root", "mount_missing", "swap_on", "service_disabled"}
+    assert {o.code for o in outcomes if o.state == "could_not_tell"} == {f"host.{code}" for code in codes}
+    assert "df did not answer" in exclusion(silent)
+
+
+def test_nothing_is_repaired_where_the_host_could_not_be_looked_at() -> None:
+    lost = Node("m1", ("masters",), NOW, sections={"host": "timeout"})
+    assert "could not be looked at (timeout)" in exclusion(lost)
+    assert exclusion(Node("m1", ("masters",), NOW)) == "", "nobody asked"
+    finding = Finding("kubelet.down", "m1", "critical", "down", repair="kubelet_start")
+    steps, refusals = plan(cluster(lost), (finding,))
+    assert steps == ()
+    assert "nothing is repaired on m1" in refusals[0].reason
+
+
+@pytest.mark.parametrize(
+    ("kind", "device", "mode", "seen"),
+    [
+        ("overlay", "composefs", "ro", ()),
+        ("composefs", "composefs", "ro", ()),
+        ("erofs", "/dev/loop0", "ro", ()),
+        ("squashfs", "/dev/loop0", "ro", ()),
+        ("overlay", "overlay", "rw", (False,)),
+        ("xfs", "/dev/vda4", "ro", (True,)),
+    ],
+)
+def test_an_image_as_root_is_neither_full_nor_locked(kind: str, device: str, mode: str, seen: tuple[bool, ...]) -> None:
+    df = f"Filesystem 1024-blocks Used Available Capacity Mounted on\n{device} 9000 9000 0 100% /\n@rc=0"
+    records = [f"val\tmount\t/ {device} {kind} {mode}", "val\tdisk_paths\t/ ", f"out\tdf\t{b64(df)}", "end=0"]
+    assert tuple(d.read_only for d in parsed(records).disks) == seen
 
 
 @pytest.mark.parametrize(
@@ -199,6 +229,7 @@ def test_clocks(skews: tuple[float, ...], wrong: tuple[str, ...]) -> None:
 def test_an_unknown_clock_is_could_not_tell() -> None:
     _, outcomes = judge(cluster(node(FINE, skew=None)), layers=("host",))
     assert [o.state for o in outcomes if o.code == "host.clock_wrong"] == ["could_not_tell"]
+    assert "nobody knows the time of m1" in clock_problem(node(FINE, skew=None), cluster())
 
 
 def unit(name: str, **change: str) -> HostFacts:

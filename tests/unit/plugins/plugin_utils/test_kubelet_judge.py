@@ -97,7 +97,7 @@ class Records:
             "ca_path": "/etc/kubernetes/pki/ca.crt",
             "pid": "103",
             "healthz": "ok",
-            "healthz_port": "10248",
+            "healthz_at": "127.0.0.1:10248",
         }
         self.lists: list[tuple[str, str]] = []
         self.files: dict[str, tuple[str, str, str]] = {}  # path -> state, link, content
@@ -139,7 +139,9 @@ class Records:
 def node_of(records: Records, master: bool = False) -> Node:
     section = read_probe(records.text()).sections["kubelet"]
     name = records.values["hostname"].partition(".")[0]
-    node = Node(name, ("masters",) if master else ("workers",), NOW, kubelet=kubelet_facts.parse(section))
+    node = Node(
+        name, ("masters",) if master else ("workers",), NOW, clock_skew=0.0, kubelet=kubelet_facts.parse(section)
+    )
     if master:
         ca = Cert(
             "ca", "/etc/kubernetes/pki/ca.crt", "ca", "ok", "/etc/kubernetes/pki/ca.key", "ok", public_sha256=CA_PUBLIC
@@ -202,6 +204,18 @@ def test_a_kubelet_that_still_runs_on_an_expired_certificate_is_started_again() 
     cluster = cluster_of(worker)
     assert found(cluster)["kubelet.restart_needed"] == "kubelet.client_cert_expired"
     assert steps(cluster)[0] == ["kubelet_credential", "kubelet_start"]
+
+
+def test_a_kubelet_that_runs_is_not_stopped_where_it_could_not_start_again() -> None:
+    worker = Records("w1")
+    worker.file("/var/lib/kubelet/config.yaml", state="empty")
+    peer = node_of(Records("m1"), master=True)
+    assert steps(cluster_of(worker, masters=(peer,)))[0] == ["kubelet_config", "kubelet_start"]
+    worker.pem(CURRENT, *CA.sign("system:node:w1", "system:nodes", days=-1), link=DATED)
+    assert steps(cluster_of(worker, masters=(peer,)))[0] == ["kubelet_config", "kubelet_credential", "kubelet_start"]
+    planned, refused = steps(cluster_of(worker, masters=(replace(peer, pki=None),)))  # nobody can sign
+    assert planned == []
+    assert any("stopped for this it could not start again" in reason for reason in refused)
 
 
 @pytest.mark.parametrize("state", ["empty", "nul", "dangling", "missing"])
@@ -319,6 +333,11 @@ def test_a_broken_state_file_is_moved_away_unless_claims_are_in_it() -> None:
     worker = Records("w1")
     worker.lists.append(("checkpoint", "/var/lib/kubelet/cpu_manager_state"))
     worker.file("/var/lib/kubelet/cpu_manager_state", state="nul")
+    assert "kubelet.restart_needed" in found(cluster_of(worker))
+    assert steps(cluster_of(worker))[0] == [
+        "kubelet_checkpoint",
+        "kubelet_start",
+    ]  # one that runs well is started again
     worker.down()
     assert steps(cluster_of(worker))[0] == ["kubelet_checkpoint", "kubelet_start"]
     worker.lists.append(("checkpoint", "/var/lib/kubelet/dra_manager_state"))

@@ -29,8 +29,7 @@ class Machine:
         self.pki.mkdir(parents=True)
         (directory / "bin").mkdir()
         for name, text in STUBS.items():
-            (directory / "bin" / name).write_text(f"#!/bin/sh\n{text}\n")
-            (directory / "bin" / name).chmod(0o755)
+            self.stub(name, text)
         self.openssl(
             "req",
             "-x509",
@@ -56,6 +55,10 @@ class Machine:
             "days": "365",
         }
 
+    def stub(self, name: str, text: str) -> None:
+        (self.dir / "bin" / name).write_text(f"#!/bin/sh\n{text}\n")
+        (self.dir / "bin" / name).chmod(0o755)
+
     @property
     def current(self) -> Path:
         return self.pki / "kubelet-client-current.pem"
@@ -68,8 +71,9 @@ class Machine:
         """The answer's words: @value keys, and "did", "refused", "failed" where they were said."""
         lines = ["KR_RUN=r1", "KR_STEP=test"]
         lines += [f"KR_ARG_{k.upper()}={shlex.quote(v)}" for k, v in {**self.args, **args}.items()]
-        lines.append((STEPS / "lib.sh").read_text())
-        lines.append(f"kr_vault() {{ mkdir -p {self.dir}/vault && echo {self.dir}/vault; }}")
+        lib = (STEPS / "lib.sh").read_text()
+        assert "/var/lib/kuberevive /run/kuberevive /dev/shm/kuberevive" in lib
+        lines.append(lib.replace("/var/lib/kuberevive /run/kuberevive /dev/shm/kuberevive", f"{self.dir}/vault"))
         lines += [(STEPS / name).read_text() for name in script.split()]
         env = {**os.environ, "PATH": f"{self.dir}/bin:{os.environ['PATH']}", "KR_TEST_DIR": str(self.dir)}
         text = "\n".join([*lines, "echo @done"])
@@ -154,6 +158,54 @@ def test_an_older_certificate_is_pointed_to(node: Machine) -> None:
     done = node.install(relink=str(good))
     assert "did" in done, done["out"]
     assert os.readlink(node.current) == str(good)
+
+
+def test_an_admins_credential_in_the_place_of_the_nodes_own_gives_way_to_it(node: Machine) -> None:
+    node.current.write_text("the admin's")
+    asked = node.request()
+    done = node.install(cert=node.sign(csr=asked["csr"], now=asked["now"])["cert"], admin_paths=str(node.current))
+    assert done["rc"] == "0", done["out"]
+    assert node.current.is_symlink()
+    assert node.current.resolve().is_file()
+    assert [p.read_text() for p in (node.dir / "vault").rglob(node.current.name)] == ["the admin's"]
+
+
+@pytest.mark.parametrize("lacking", ["chown", "cp"])  # no room for the new file, no room for the backup
+@pytest.mark.parametrize("part", ["kubelet_config", "kubelet_kubeconfig", "kubelet_credential_install"])
+def test_a_kubelet_goes_on_where_nothing_can_be_written(node: Machine, part: str, lacking: str) -> None:
+    path = node.dir / "kubelet.conf"
+    path.write_text("client-certificate-data: QQ==")
+    ca = base64.b64encode((node.dir / "ca.crt").read_bytes()).decode()
+    node.stub(lacking, "exit 1")
+    answer = node.run(f"kubelet_lib.sh {part}.sh", path=str(path), content="x", ca_data=ca, server="x", pem="x")
+    assert answer["rc"] in ("3", "4"), answer["out"]
+    assert path.read_text() == "client-certificate-data: QQ=="
+    assert not (node.dir / "systemctl").exists()
+    assert not list(node.dir.glob(".kuberevive*"))
+
+
+@pytest.mark.parametrize("lacking", ["", "cp", "ln"])
+def test_the_kubelet_is_stopped_only_for_a_link_that_can_be_replaced(node: Machine, lacking: str) -> None:
+    node.current.write_text("old")
+    asked = node.request()
+    if lacking:
+        node.stub(lacking, "exit 1")
+    node.install(cert=node.sign(csr=asked["csr"], now=asked["now"])["cert"])
+    assert (node.dir / "systemctl").exists() is not bool(lacking)
+    assert node.current.is_symlink() is not bool(lacking)
+
+
+@pytest.mark.parametrize("room", [True, False])
+def test_a_broken_state_file_is_moved_away_where_there_is_room_to_keep_it(node: Machine, room: bool) -> None:
+    state = node.dir / "cpu_manager_state"
+    state.write_text("broken")
+    if not room:
+        node.stub("cp", "exit 1")
+    answer = node.run("kubelet_lib.sh kubelet_checkpoint.sh", paths=str(state))
+    assert ("did" in answer) is room
+    assert state.exists() is not room
+    assert (node.dir / "systemctl").exists() is room
+    assert [p.read_text() for p in (node.dir / "vault").rglob(state.name)] == ["broken"] * room
 
 
 @pytest.mark.parametrize(
@@ -267,7 +319,7 @@ def test_a_kubelet_that_would_start_an_empty_etcd_is_not_started(node: Machine) 
     manifests.mkdir()
     flags = f"- --data-dir={node.dir}/etcd\n- --initial-advertise-peer-urls=https://1.2.3.4:2380\n"
     (manifests / "etcd.yaml").write_text(flags)
-    args = {"manifests": str(manifests), "healthz_port": "1", "etcd_dead": ""}
+    args = {"manifests": str(manifests), "healthz": "127.0.0.1:1", "etcd_dead": ""}
     answer = node.run("kubelet_lib.sh kubelet_start.sh", **args)
     assert answer["refused"].startswith("empty_etcd")
     assert " start kubelet.service" not in (node.dir / "systemctl").read_text()

@@ -15,7 +15,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils._facts import pki as pki_facts
-from ansible_collections.kuberevive.cluster.plugins.plugin_utils._facts.base import read_probe
+from ansible_collections.kuberevive.cluster.plugins.plugin_utils._facts.base import FileFact, read_probe
+from ansible_collections.kuberevive.cluster.plugins.plugin_utils._facts.certs import cert_of_kubeconfig
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils._facts.kubelet import KubeletFacts
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils._judge import judge
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils._steps import KINDS
@@ -232,7 +233,10 @@ def test_a_wrong_clock_refuses_to_sign(master: Master) -> None:
     master.days = {"apiserver": -1}
     _, steps, refused = decide(replace(master.node(), clock_skew=-3600.0))
     assert steps == ()
-    assert "clock of m1 differs by -3600 s" in refused[0].reason
+    assert "clock of m1 is 1.0 h behind the controller's" in refused[0].reason
+    _, steps, refused = decide(replace(master.node(), clock_skew=None))
+    assert steps == ()
+    assert "nobody knows the time of m1" in refused[0].reason
 
 
 @pytest.mark.parametrize("state", ["empty", "nul"])
@@ -317,3 +321,46 @@ def test_a_section_that_was_cut_off_is_never_ok(master: Master) -> None:
     node = replace(master.node(), sections={"pki": "timeout"})
     _, outcomes = judge(Cluster((node,), NOW), ["pki"])
     assert {o.state for o in outcomes} == {"could_not_tell"}
+
+
+def said_of(node: Node, code: str) -> tuple[str, str]:
+    _, outcomes = judge(Cluster((node,), NOW), ["pki"])
+    return next((o.state, o.why) for o in outcomes if o.code == code)
+
+
+def test_what_nobody_showed_is_not_ok(master: Master) -> None:
+    node = master.node()
+    assert node.pki is not None
+    assert said_of(node, "pki.served_cert_stale")[0] == "ok"
+    silent = tuple(replace(s, sha256="", not_after=None) for s in node.pki.served)
+    state, why = said_of(replace(node, pki=replace(node.pki, served=silent)), "pki.served_cert_stale")
+    assert (state, "kube-apiserver at 10.0.0.1:6443" in why) == ("could_not_tell", True)
+
+
+@pytest.mark.parametrize(
+    ("path", "codes"),
+    [
+        (f"{CONF}/admin.conf", ("kubeconfig_expired", "cert_near_expiry", "cert_not_yet_valid", "cert_unreadable")),
+        (USER, ("admin_kubeconfig_stale",)),
+    ],
+)
+def test_a_kubeconfig_that_stayed_on_the_node_is_neither_ok_nor_broken(
+    master: Master, path: str, codes: tuple[str, ...]
+) -> None:
+    master.states = {path: "withheld"}
+    findings, _ = judge(Cluster((master.node(),), NOW), ["pki"])
+    assert findings == ()
+    assert {said_of(master.node(), f"pki.{code}")[0] for code in codes} == {"could_not_tell"}
+    assert said_of(master.node(), "pki.cert_expired")[0] == "ok"
+
+
+@pytest.mark.parametrize(
+    ("named", "told", "state"),
+    [("pki/admin.crt", True, "ok"), (f"{CONF}/pki/admin.crt", True, "ok"), ("pki/admin.crt", False, "withheld")],
+)
+def test_a_certificate_beside_its_kubeconfig(master: Master, named: str, told: bool, state: str) -> None:
+    pem = master.cas["ca"].sign("admin").public_bytes(Encoding.PEM).decode()
+    text = f"users:\n- name: a\n  user:\n    client-certificate: {named}\n    client-key: {named[:-3]}key\n"
+    files = {f"{CONF}/pki/admin.crt": FileFact(f"{CONF}/pki/admin.crt", "ok", content=pem)} if told else {}
+    cert = cert_of_kubeconfig("admin.conf", "kubeconfig", FileFact(f"{CONF}/admin.conf", "ok", content=text), files)
+    assert (cert.state, cert.common_name, cert.key_path) == (state, "admin" if told else "", f"{CONF}/pki/admin.key")
