@@ -9,6 +9,7 @@ from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils._probe import assemble
+from ansible_collections.kuberevive.cluster.plugins.plugin_utils.delegation import aim
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils.model import LAYERS, Node
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils.observe import merge, observe, unreachable
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils.spool import Spool
@@ -40,6 +41,7 @@ class ActionModule(ActionBase):
         if known is not None and self._fresh(known, asked, spool):
             node, size = known, 0
         else:
+            aim(self._connection, self._task.delegate_to, variables)
             node, size = self._look(host, asked, variables)
             spool.put_node(merge(known, node))
         return {

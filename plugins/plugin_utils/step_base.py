@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 from ansible.errors import AnsibleConnectionFailure
 from ansible.plugins.action import ActionBase
 
+from ansible_collections.kuberevive.cluster.plugins.plugin_utils.delegation import aim
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils.spool import Spool
 
 __all__ = ["Answer", "StepBase", "StepRefused"]
@@ -85,6 +86,7 @@ class StepBase(ActionBase):
                 report["state"] = "would"
                 outcome: dict[str, Any] = {"changed": True, "msg": f"would {title}"}
             else:
+                aim(self._connection, self._task.delegate_to, task_vars or {})
                 outcome = self.take(step, task_vars or {})
                 report["state"] = "done"
         except AnsibleConnectionFailure as error:

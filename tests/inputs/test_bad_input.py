@@ -124,3 +124,26 @@ def test_an_ansible_core_that_is_too_old() -> None:
         "this is ansible-core 2.15.13: install 2.16 or newer on the machine you run from"
     ]
     assert problems(groups, [], "2.16.0") == []
+
+
+@pytest.mark.parametrize(
+    "written",
+    ["{{ inventory_hostname }}.nodes.invalid", "{{ long_name }}"],
+    ids=["by the host's name", "by a variable"],
+)
+def test_a_delegated_look_reaches_the_host_it_names(tmp_path: Path, written: str) -> None:
+    """An inventory as many write it: every address by a template of the host's own name."""
+    variables = ssh_that(tmp_path / "ssh", "")
+    log = tmp_path / "reached"
+    fake = (
+        (tmp_path / "ssh").read_text(encoding="utf-8").replace("exec 2>&1;", f'echo "${{@: -2:1}}" >>{log}; exec 2>&1;')
+    )
+    (tmp_path / "ssh").write_text(fake, encoding="utf-8")
+    names = {
+        name: {**variables, "ansible_host": written, "long_name": f"{name}.nodes.invalid"} for name in ("m1", "m2")
+    }
+    for own in names.values():
+        if "long_name" not in written:
+            del own["long_name"]
+    play(inventory(tmp_path / "hosts.yml", masters=names), "diagnose", "--limit", "m1")
+    assert sorted(set(log.read_text(encoding="utf-8").split())) == ["m1.nodes.invalid", "m2.nodes.invalid"]
