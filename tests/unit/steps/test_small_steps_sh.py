@@ -88,3 +88,24 @@ def test_settling_does_not_mind_a_clock_that_is_set(shell: list[str], tmp_path: 
     done = run(shell, tmp_path, "lib.sh settle.sh", stand_ins, **args)
     assert "@done" in done.stdout, done
     assert "@value waits" not in done.stdout
+
+
+@pytest.mark.parametrize("on_this_mount", [True, False])
+def test_stopped_containers_go_last_and_never_the_control_planes(
+    shell: list[str], tmp_path: Path, on_this_mount: bool
+) -> None:
+    mount = "/" if on_this_mount else "/data"
+    stand_ins = f"""df() {{ echo head; if [ -e {tmp_path}/pruned ]; then kr_k=999999; else kr_k=150000; fi
+      case $* in *docker) echo "dev 9 9 9 9% {mount}" ;; *) echo "dev 9 9 $kr_k 9% /" ;; esac; }}
+    docker() {{ echo "$*" >>{tmp_path}/asked; [ "$2" != prune ] || {{ : >{tmp_path}/pruned
+      printf 'Deleted Containers:\\nabc\\n\\nTotal reclaimed space: 12MB\\n'; }}; }}
+    kr_limit() {{ shift; [ "$1" != docker ] || "$@"; }}"""
+    done = run(shell, tmp_path, "lib.sh ladder.sh disk_space.sh", stand_ins, wants="500000000 0 /")
+    assert "@done" in done.stdout, done
+    assert ("@did removed stopped containers older than a day: 12MB" in done.stdout) is on_this_mount
+    if on_this_mount:
+        pruned = (tmp_path / "asked").read_text(encoding="utf-8").splitlines()[-1]
+        assert pruned.startswith("container prune -f --filter until=24h")
+        assert "label!=io.kubernetes.pod.namespace=kube-system" in pruned
+    else:
+        assert not (tmp_path / "pruned").exists()
