@@ -47,11 +47,13 @@ def open_store() -> Path:
     with lock("store"):
         if is_mounted(STORE):
             backing = _backing_file(STORE)
-            if backing != str(image.resolve()):
+            if backing == str(image.resolve()):
+                return STORE
+            # Another cache's store that no lab stands on is only left over; one that is in use refuses to go.
+            if any((RUN / "labs").glob("*/lab.json")) or run(["umount", STORE], check=False).returncode != 0:
                 raise LabError(
                     f"the lab of another cache ({backing}) is in use on this machine: run its 'lab down --all' first"
                 )
-            return STORE
         CACHE.mkdir(parents=True, exist_ok=True)
         if not image.exists():
             fresh = image.with_suffix(".new")
