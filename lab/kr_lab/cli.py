@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from kr_lab import faults
+from kr_lab.encryption import PROVIDERS
 from kr_lab.health import missing_for_health, readyz, wait_healthy
 from kr_lab.host import LabError, say
 from kr_lab.inventory import USERS, inventory, ssh_argv
@@ -26,7 +27,7 @@ _Options = argparse.Namespace
 
 
 def _up(options: _Options) -> int:
-    lab = up(options.name, options.profile, options.masters, options.workers)
+    lab = up(options.name, options.profile, options.masters, options.workers, options.encryption)
     say(f"log in with 'lab ssh m1 --name {lab.name}', look with 'lab status', take it down with 'lab down'")
     return 0
 
@@ -145,6 +146,7 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("--profile", default="current", help="current, legacy or another of lab/recipes/profiles")
     one.add_argument("--masters", type=int, default=3)
     one.add_argument("--workers", type=int, default=1)
+    one.add_argument("--encryption", choices=PROVIDERS, default="", help="encrypt secrets at rest (default: not)")
     _add(commands, "list", _list, "the labs of this machine")
     _add(commands, "status", _status, "nodes, power, apiservers, leases; rc 2 when it is not healthy")
     one = _add(commands, "inventory", _inventory, "print an Ansible inventory of the lab")

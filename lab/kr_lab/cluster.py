@@ -10,6 +10,7 @@ from typing import Any
 
 import yaml
 
+from kr_lab.encryption import api_server, write_configuration
 from kr_lab.host import LabError, run, step
 from kr_lab.node import node_sh, try_sh
 from kr_lab.state import Lab, Node
@@ -68,7 +69,10 @@ def init_documents(lab: Lab, node: Node, token: str, certificate_key: str) -> li
             "kind": "ClusterConfiguration",
             "kubernetesVersion": f"v{lab.kubernetes}",
             "controlPlaneEndpoint": f"{lab.endpoint}:6443",
-            "apiServer": {"certSANs": [lab.endpoint, lab.balancer_ip, "localhost", "127.0.0.1"]},
+            "apiServer": {
+                "certSANs": [lab.endpoint, lab.balancer_ip, "localhost", "127.0.0.1"],
+                **api_server(lab, listed=_minor(lab) >= 31),
+            },
         },
         kubelet,
         {
@@ -130,6 +134,8 @@ def create_cluster(lab: Lab) -> None:
     token = f"{secrets.token_hex(3)}.{secrets.token_hex(8)}"
     certificate_key = hashlib.sha256(secrets.token_bytes(32)).hexdigest()
     addons = ",addon/coredns,addon/kube-proxy" if lab.runtime == "docker" else ""
+    if lab.encryption:
+        write_configuration(lab)
     with step("kubeadm init on m1"):
         documents = init_documents(lab, first, token, certificate_key)
         _kubeadm(lab, first, "init", yaml.safe_dump_all(documents, sort_keys=False), addons, "--upload-certs")

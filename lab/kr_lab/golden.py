@@ -26,16 +26,21 @@ _DAYS = 7
 _RECIPE = 1
 
 
-def _family(profile: Profile, masters: int, workers: int) -> str:
-    pattern = Lab("golden", profile.name, profile.kubernetes, profile.runtime, "", 0, masters, workers)
+def _kind(profile: Profile, masters: int, workers: int, encryption: str) -> str:
+    return f"{profile.name}{'-' if encryption else ''}{encryption}-{masters}m{workers}w"
+
+
+def _family(profile: Profile, masters: int, workers: int, encryption: str) -> str:
+    pattern = Lab("golden", profile.name, profile.kubernetes, profile.runtime, "", 0, masters, workers, encryption)
     told = repr([init_documents(pattern, pattern.nodes[0], "", ""), _RECIPE])
     digest = hashlib.sha256(f"{base_key(profile)}|{told}|{tree_hash(LAB_DIR / 'workload.yaml')}".encode())
-    return f"{profile.name}-{masters}m{workers}w-{digest.hexdigest()[:12]}"
+    return f"{_kind(profile, masters, workers, encryption)}-{digest.hexdigest()[:12]}"
 
 
 def _folder(profile: Profile, lab: Lab) -> Path:
     # The addresses are in the certificates, so each subnet has a golden cluster of its own.
-    return STORE / "golden" / f"{_family(profile, lab.masters, lab.workers)}-net{lab.index}"
+    family = _family(profile, lab.masters, lab.workers, lab.encryption)
+    return STORE / "golden" / f"{family}-net{lab.index}"
 
 
 def _fresh(folder: Path) -> bool:
@@ -43,9 +48,9 @@ def _fresh(folder: Path) -> bool:
     return born.exists() and time.time() - born.stat().st_mtime < _DAYS * 86400
 
 
-def golden_indexes(profile: Profile, masters: int, workers: int) -> list[int]:
+def golden_indexes(profile: Profile, masters: int, workers: int, encryption: str) -> list[int]:
     """The subnets that have a golden cluster of this kind."""
-    found = (STORE / "golden").glob(f"{_family(profile, masters, workers)}-net*")
+    found = (STORE / "golden").glob(f"{_family(profile, masters, workers, encryption)}-net*")
     return sorted(int(path.name.rsplit("-net", 1)[1]) for path in found if _fresh(path))
 
 
@@ -81,8 +86,8 @@ def make_golden(profile: Profile, lab: Lab) -> None:
 
 def _keep(profile: Profile, lab: Lab) -> None:
     folder = _folder(profile, lab)
-    family = _family(profile, lab.masters, lab.workers)
-    for old in (STORE / "golden").glob(f"{profile.name}-{lab.masters}m{lab.workers}w-*"):
+    family = _family(profile, lab.masters, lab.workers, lab.encryption)
+    for old in (STORE / "golden").glob(f"{_kind(profile, lab.masters, lab.workers, lab.encryption)}-*"):
         # Of this subnet the old one goes, of the other subnets only what nobody will copy any more.
         if not old.name.startswith(family) or old.name.startswith(folder.name):
             shutil.rmtree(old)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from kr_lab import podman
 from kr_lab.build import ensure_profile
+from kr_lab.encryption import check_provider
 from kr_lab.golden import copy_golden, golden_indexes, has_golden, make_golden
 from kr_lab.health import wait_healthy
 from kr_lab.host import RUN, LabError, lock, raise_inotify_limit, restore_inotify_limit, run, say, step
@@ -21,29 +22,32 @@ from kr_lab.store import STORE, attach, close_store, is_mounted, open_store
 __all__ = ["down", "down_all", "down_by_name", "up"]
 
 
-def up(name: str, profile_name: str, masters: int, workers: int) -> Lab:
+def up(name: str, profile_name: str, masters: int, workers: int, encryption: str = "") -> Lab:
     """A healthy lab of that name: a copy of the golden cluster, which is made first when there is none."""
     check_name(name)
+    check_provider(encryption)
     if masters not in (1, 3, 5) or not 0 <= workers <= 9:
         raise LabError(f"{masters} masters and {workers} workers: masters must be 1, 3 or 5, workers 0 to 9")
     open_store()
     raise_inotify_limit()
     standing = next((lab for lab in all_labs() if lab.name == name), None)
     if standing and (standing.home / "ready").exists():
-        return _again(standing, profile_name, masters, workers)
+        return _again(standing, (profile_name, masters, workers, encryption))
     if standing:
         say(f"lab '{name}' was not finished: it is made anew")
         down(standing)
     began = time.monotonic()
     profile = ensure_profile(profile_name)
     with lock("names"):
-        index = free_index(golden_indexes(profile, masters, workers))
+        index = free_index(golden_indexes(profile, masters, workers, encryption))
         kubectl = str(profile.bins["kubectl"])
-        lab = Lab(name, profile.name, profile.kubernetes, profile.runtime, kubectl, index, masters, workers)
+        what = (profile.name, profile.kubernetes, profile.runtime)
+        lab = Lab(name, *what, kubectl, index, masters, workers, encryption)
         lab.save()
     (lab.home / "cp").mkdir(mode=0o700, exist_ok=True)
     if not has_golden(profile, lab):
-        say(f"no golden cluster of {profile.name} ({masters} masters, {workers} workers) here yet: it is made once")
+        kind = f"{masters} masters, {workers} workers{', ' if encryption else ''}{encryption}"
+        say(f"no golden cluster of {profile.name} ({kind}) here yet: it is made once")
         with lock(f"golden-net{index}"):
             make_golden(profile, lab)
     with step(f"lab '{name}' started from the golden cluster"):
@@ -64,10 +68,11 @@ def _switch_on(lab: Lab) -> None:
     (lab.home / "ready").touch()
 
 
-def _again(lab: Lab, profile_name: str, masters: int, workers: int) -> Lab:
-    if (lab.profile, lab.masters, lab.workers) != (profile_name, masters, workers):
+def _again(lab: Lab, wanted: tuple[str, int, int, str]) -> Lab:
+    if (lab.profile, lab.masters, lab.workers, lab.encryption) != wanted:
         raise LabError(
-            f"lab '{lab.name}' is up as {lab.profile} with {lab.masters} masters and {lab.workers} workers: "
+            f"lab '{lab.name}' is up as {lab.profile} with {lab.masters} masters and {lab.workers} workers, "
+            f"secrets {'encrypted by ' + lab.encryption if lab.encryption else 'not encrypted'}: "
             f"take it down first ('lab down --name {lab.name}') or choose another --name"
         )
     say(f"lab '{lab.name}' is up already; nodes that are off are switched on")

@@ -42,6 +42,7 @@ class Lab:
     index: int
     masters: int
     workers: int
+    encryption: str = ""  # the provider that encrypts secrets at rest, or empty
 
     @property
     def nodes(self) -> tuple[Node, ...]:

@@ -23,6 +23,7 @@ class Story:
     name: str
     says: str
     profile: str
+    encryption: str = ""  # the provider that encrypts secrets at rest
     user: str = "root"  # whom the operator logs in as: root, ops or opspw
     breaks: tuple[dict[str, Any], ...] = ()
     off: tuple[str, ...] = ()  # nodes that lose their power at the end and stay off

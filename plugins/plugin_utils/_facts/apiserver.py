@@ -8,7 +8,9 @@ from typing import Any
 
 import yaml
 
+from ansible_collections.kuberevive.cluster.plugins.plugin_utils._facts import encryption
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils._facts.base import FileFact, Section
+from ansible_collections.kuberevive.cluster.plugins.plugin_utils._facts.encryption import EncryptionFacts
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils._facts.podlog import last_words
 
 __all__ = ["ApiserverFacts", "parse"]
@@ -51,6 +53,7 @@ class ApiserverFacts:
     log_path: str = ""
     log_written: int = 0  # epoch seconds of the last line
     restarts: int = 0  # as kubelet counts them in the log's name
+    encryption: EncryptionFacts | None = None  # None: it is told to encrypt nothing
 
 
 def parse(section: Section) -> ApiserverFacts:
@@ -89,6 +92,7 @@ def parse(section: Section) -> ApiserverFacts:
         log_path=words.path,
         log_written=words.written,
         restarts=words.restarts,
+        encryption=encryption.parse(section),
         **health,
     )
 

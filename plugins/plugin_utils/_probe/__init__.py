@@ -30,7 +30,7 @@ def assemble(sections: Iterable[str], overrides: Mapping[str, str] | None = None
     head = [f"KR_SET_{key}={shlex.quote(value)}" for key, value in sorted((overrides or {}).items()) if value]
     head.append(f"KR_DISCOVERY={DISCOVERY}")
     head.append("KR_SECTIONS=" + shlex.quote(" ".join(f"{name}:{LIMITS[name]}" for name in names)))
-    shared = [_text("../_steps/api.sh"), _text("../_steps/ladder.sh")]
+    shared = [_text("../_steps/api.sh"), _text("../_steps/ladder.sh"), _text("encryption.sh")]
     parts = [_text("lib.sh"), *shared, _text("discover.sh"), *(_text(f"{name}.sh") for name in names), _text("main.sh")]
     return "\n".join([*head, *parts])
 

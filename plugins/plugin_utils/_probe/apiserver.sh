@@ -38,4 +38,5 @@ kr_apiserver_told() {
   kr_client_ca=$(kr_flag "$kr_told" client-ca-file "$KR_PKI/ca.crt")
   kr_val client_ca "$kr_client_ca"
   kr_val etcd_servers "$(kr_flag "$kr_told" etcd-servers "")"
+  kr_encryption
 }

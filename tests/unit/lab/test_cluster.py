@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import dataclasses
 import json
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from kr_lab import cli, cluster, health, inventory, workload
+from kr_lab import cli, cluster, encryption, health, inventory, workload
 from kr_lab.host import LabError
 
 from .test_state import lab
@@ -32,6 +33,35 @@ def test_kubeadm_gets_the_configuration_of_its_time(which: Any, api: str, argume
     assert init["nodeRegistration"]["kubeletExtraArgs"] == arguments
     assert config["controlPlaneEndpoint"] == "api.lab.internal:6443"
     assert ("failCgroupV1" in kubelet) == (which.kubernetes == "1.36.3")
+
+
+@pytest.mark.parametrize(
+    ("which", "arguments"),
+    [
+        (lab(), [{"name": "encryption-provider-config", "value": "/etc/kubernetes/encryption/secrets.conf"}]),
+        (LEGACY, {"encryption-provider-config": "/etc/kubernetes/encryption/secrets.conf"}),
+    ],
+)
+def test_secrets_are_encrypted_only_where_it_is_asked_for(which: Any, arguments: Any) -> None:
+    plain = cluster.init_documents(which, which.nodes[0], "a.b", "00")[1]["apiServer"]
+    assert set(plain) == {"certSANs"}
+    secret = dataclasses.replace(which, encryption="aescbc")
+    served = cluster.init_documents(secret, secret.nodes[0], "a.b", "00")[1]["apiServer"]
+    assert served["extraArgs"] == arguments
+    assert [v["hostPath"] for v in served["extraVolumes"]] == ["/data/kubernetes"]
+
+
+@pytest.mark.parametrize("provider", encryption.PROVIDERS)
+def test_the_configuration_has_one_key_and_reads_what_is_not_encrypted(provider: str) -> None:
+    (rule,) = yaml.safe_load(encryption.configuration(provider, b"0123456789abcdef" * 2))["resources"]
+    first, last = rule["providers"]
+    assert base64.b64decode(first[provider]["keys"][0]["secret"]) == b"0123456789abcdef" * 2
+    assert (rule["resources"], last) == (["secrets"], {"identity": {}})
+
+
+def test_an_unknown_provider_is_named() -> None:
+    with pytest.raises(LabError, match="no encryption provider 'rot13': aescbc, aesgcm, secretbox"):
+        encryption.check_provider("rot13")
 
 
 def test_only_a_master_joins_the_control_plane() -> None:
