@@ -30,7 +30,15 @@ def deliberate(
             if node is not None and node.reachable:
                 seen[node.name] = _steps.KINDS[effect["kind"]].effect(node, effect["args"])
     allow = frozenset(str(name) for name in settings.get("kuberevive_allow") or [])
-    cluster = Cluster(tuple(seen.values()), datetime.now(timezone.utc), allow, settings, spool.proofs(), bool(effects))
+    cluster = Cluster(
+        nodes=tuple(seen.values()),
+        now=datetime.now(timezone.utc),
+        allow=allow,
+        settings=settings,
+        canaries=spool.proofs(),
+        encryption=spool.encryption(),
+        foretold=bool(effects),
+    )
     findings, outcomes = judge(cluster)
     steps, refusals = plan(cluster, findings)
     blind = tuple(o for o in outcomes if o.state == "could_not_tell")

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils._facts.apiserver import ApiserverFacts
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils._facts.controllers import ControllersFacts
+from ansible_collections.kuberevive.cluster.plugins.plugin_utils._facts.encryption import EncryptionProof
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils._facts.etcd import EtcdFacts
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils._facts.host import HostFacts
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils._facts.kubelet import KubeletFacts
@@ -63,6 +64,9 @@ class Cluster:
     canaries: dict[str, str] = field(
         default_factory=dict
     )  # host -> ok, or why a test write through its apiserver failed
+    encryption: EncryptionProof | None = (
+        None  # which key opens which record; None: nothing is encrypted, or nobody looked
+    )
     foretold: bool = False  # --check, after steps it only recorded: what their effect sets moving is not to be seen yet
 
     def node(self, name: str) -> Node:

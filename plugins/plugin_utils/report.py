@@ -15,6 +15,14 @@ from ansible_collections.kuberevive.cluster.plugins.plugin_utils.model import Cl
 __all__ = ["as_text", "ending", "hopeless", "order", "save"]
 
 
+# Whose findings bring a host into a phase: the beginning of their codes, where it is not the phase's own name.
+_CODES_OF = {
+    "etcd_hold": ("etcd.",),
+    "apiserver_encryption": ("apiserver.encryption_",),
+    "controllers": ("controllers.", "node."),
+}
+
+
 def order(judgement: Judgement) -> dict[str, list[str]]:
     """Phase -> hosts its play is to visit, in the plan's order.
 
@@ -23,10 +31,10 @@ def order(judgement: Judgement) -> dict[str, list[str]]:
     """
     visits: dict[str, list[str]] = {}
     for phase in _steps.PHASES:
-        layer = "etcd" if phase == "etcd_hold" else phase
+        codes = _CODES_OF.get(phase, (f"{phase}.",))
         hosts = [s.host for s in judgement.steps if s.phase == phase]
-        hosts += [f.host for f in judgement.findings if _layer(f.code) == layer and f.code != "host.unreachable"]
-        hosts += [o.host for o in judgement.blind if _layer(o.code) == layer]
+        hosts += [f.host for f in judgement.findings if f.code.startswith(codes) and f.code != "host.unreachable"]
+        hosts += [o.host for o in judgement.blind if o.code.startswith(codes)]
         visits[phase] = list(dict.fromkeys(hosts))
     return visits
 
@@ -187,8 +195,3 @@ def _verdict(judgement: Judgement, cluster: Cluster) -> str:
         blind = f", {len(judgement.blind)} checks could not tell" if judgement.blind else ""
         return f"Verdict: healthy ({seen}{blind})."
     return f"Verdict: {critical} critical, {warning} warnings ({seen})."
-
-
-def _layer(code: str) -> str:
-    word = code.partition(".")[0]
-    return "controllers" if word == "node" else word

@@ -18,6 +18,7 @@ from urllib.parse import quote
 
 from ansible import constants
 
+from ansible_collections.kuberevive.cluster.plugins.plugin_utils._facts.encryption import EncryptionProof
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils.codec import from_plain, to_plain
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils.model import Node
 
@@ -82,6 +83,15 @@ class Spool:
     def proofs(self) -> dict[str, str]:
         """The newest canary of every host that tried one."""
         return {entry["host"]: entry["canary"] for entry in self._all("proofs") if entry["canary"]}
+
+    def put_encryption(self, proof: EncryptionProof) -> None:
+        """Remember which key opens which record: fingerprints and counts."""
+        self._write(self.directory / "encryption", json.dumps(to_plain(proof)))
+
+    def encryption(self) -> EncryptionProof | None:
+        """The newest such proof, or None."""
+        path = self.directory / "encryption"
+        return from_plain(EncryptionProof, json.loads(path.read_text(encoding="utf-8"))) if path.exists() else None
 
     def step_since(self, moment: datetime) -> bool:
         """Whether any step ended after that moment (what --check recorded changed no node)."""

@@ -6,14 +6,27 @@ Source: https://kubernetes.io/docs/reference/config-api/apiserver-config.v1/ and
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
 import yaml
 
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils._facts.base import FileFact, Section
 
-__all__ = ["EncryptionFacts", "Key", "Provider", "Rule", "parse"]
+__all__ = [
+    "Candidate",
+    "ConfigRefused",
+    "EncryptionFacts",
+    "EncryptionProof",
+    "Key",
+    "Opened",
+    "Provider",
+    "Rule",
+    "parse",
+    "read_document",
+    "rules_of",
+]
 
 _SIZES = {"aescbc": (16, 24, 32), "aesgcm": (16, 24, 32), "secretbox": (32,)}
 _PRINT = re.compile(r"sha256-([0-9a-f]{64})-(\d+)")
@@ -55,13 +68,61 @@ class EncryptionFacts:
     path: str  # of the flag, as the process sees it
     file: FileFact | None = None  # on the node, without its content; None: nothing is mounted there
     reloads: bool = False  # --encryption-provider-config-automatic-reload
+    prefix: str = "/registry"  # --etcd-prefix
     rules: tuple[Rule, ...] = ()
     problem: str = ""  # why the apiserver would refuse it, with the line
     withheld: str = ""  # why it could not be read here: a form in which keys might have been sent
 
 
-class _Refused(Exception):
-    """The sentence says why."""
+@dataclass(frozen=True)
+class Candidate:
+    """A configuration that lies on a node: one that an apiserver is told to read, or a copy beside it."""
+
+    host: str
+    path: str
+    current: bool  # an apiserver is told to read this one
+    rules: tuple[Rule, ...] = ()
+    problem: str = ""  # why no apiserver would take it
+    union: bool = False  # made by a run of ours for the time of a rewrite
+
+
+@dataclass(frozen=True)
+class Opened:
+    """Records that one key opens."""
+
+    resource: str  # as the configurations name it
+    provider: str
+    key_name: str  # as the records say it
+    fingerprint: str
+    count: int
+
+
+@dataclass(frozen=True)
+class EncryptionProof:
+    """Which key opens how many of the records that etcd holds. No key and no content is in it."""
+
+    at: datetime
+    why: str = ""  # why there is no proof; the rest is empty then
+    read_at: str = ""  # the master whose etcd was read
+    revision: str = ""
+    opened: tuple[Opened, ...] = ()
+    plain: int = 0
+    kms: tuple[str, ...] = ()  # "<version> <plugin>[ key <id>]: <count> records"
+    closed: tuple[str, ...] = ()  # names of what no known key opens, the first of them
+    closed_count: int = 0
+    odd: tuple[str, ...] = ()  # names of what is in no known format, the first of them
+    odd_count: int = 0
+    candidates: tuple[Candidate, ...] = ()
+    unread: tuple[str, ...] = ()  # "<host>: why its configurations could not be read"
+
+    @property
+    def encrypted(self) -> int:
+        """Records that a local key should open."""
+        return sum(o.count for o in self.opened) + self.closed_count
+
+
+class ConfigRefused(Exception):
+    """No apiserver would take the configuration; the sentence says why, and holds no key."""
 
 
 def parse(section: Section) -> EncryptionFacts | None:
@@ -70,41 +131,46 @@ def parse(section: Section) -> EncryptionFacts | None:
     if not path:
         return None
     reloads = section.value("encryption_reload") == "true"
+    base = EncryptionFacts(path, reloads=reloads, prefix=section.value("encryption_prefix", "/registry"))
     place = section.value("encryption_file")
     if not place:
-        return EncryptionFacts(path, reloads=reloads)
+        return base
     fact = section.file(place)
-    facts = EncryptionFacts(
-        path, FileFact(fact.path, fact.state, fact.size, fact.mode, fact.owner, fact.mtime), reloads
-    )
+    base = replace(base, file=replace(fact, content="", link=""))
     if fact.state != "ok":
-        return facts
+        return base
     odd = re.findall(r"^@withheld (\d+)$", fact.content, re.MULTILINE)
     if odd:
         why = f"line {odd[0]} of {place} is in no form that is read here (block style, key: value)"
-        return EncryptionFacts(facts.path, facts.file, reloads, withheld=why)
+        return replace(base, withheld=why)
     try:
-        return EncryptionFacts(facts.path, facts.file, reloads, _rules(fact.content))
-    except _Refused as refused:
-        return EncryptionFacts(facts.path, facts.file, reloads, problem=str(refused))
+        return replace(base, rules=rules_of(read_document(fact.content)))
+    except ConfigRefused as refused:
+        return replace(base, problem=str(refused))
 
 
-def _rules(text: str) -> tuple[Rule, ...]:
+def read_document(text: str) -> Any:
+    """The YAML as values. Raises ConfigRefused, with the line and without any of the text."""
     try:
-        document = yaml.safe_load(text)
+        return yaml.safe_load(text)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 0
-        raise _Refused(f"line {line}: {error.problem}") from None
+        raise ConfigRefused(f"line {line}: it is no YAML ({error.context or 'parsing'})") from None
+    except (yaml.YAMLError, ValueError, RecursionError):
+        raise ConfigRefused("it is no YAML") from None
+
+
+def rules_of(document: Any) -> tuple[Rule, ...]:
+    """What it says, with every key's fingerprint in the key's place. Raises ConfigRefused."""
     if not isinstance(document, dict) or (document.get("apiVersion"), document.get("kind")) not in _KINDS:
-        raise _Refused("it is no EncryptionConfiguration of apiserver.config.k8s.io/v1")
-    rules = tuple(_rule(number, entry) for number, entry in enumerate(_list(document, "resources", "it"), 1))
-    return rules
+        raise ConfigRefused("it is no EncryptionConfiguration of apiserver.config.k8s.io/v1")
+    return tuple(_rule(number, entry) for number, entry in enumerate(_list(document, "resources", "it"), 1))
 
 
 def _list(entry: Any, key: str, where: str) -> list[Any]:
     value = entry.get(key) if isinstance(entry, dict) else None
     if not isinstance(value, list) or not value:
-        raise _Refused(f"{where} has no list '{key}'")
+        raise ConfigRefused(f"{where} has no list '{key}'")
     return value
 
 
@@ -119,14 +185,14 @@ def _provider(where: str, entry: Any) -> Provider:
     if not isinstance(entry, dict) or len(entry) != 1:
         # "- aescbc:" with "keys:" beside it instead of below it is what this mostly is.
         named = ", ".join(map(str, entry)) if isinstance(entry, dict) else repr(entry)
-        raise _Refused(f"{where} must be exactly one provider, and holds {named}: look at the indentation")
+        raise ConfigRefused(f"{where} must be exactly one provider, and holds {named}: look at the indentation")
     (kind, content), *_ = entry.items()
     if kind == "identity":
         return Provider(kind)
     if kind == "kms":
         return Provider(kind, name=str((content or {}).get("name", "")))
     if kind not in _SIZES:
-        raise _Refused(f"{where}: there is no provider '{kind}'")
+        raise ConfigRefused(f"{where}: there is no provider '{kind}'")
     return Provider(
         str(kind), tuple(_key(f"{where}.{kind}", kind, k) for k in _list(content, "keys", f"{where}.{kind}"))
     )
@@ -136,9 +202,9 @@ def _key(where: str, kind: str, entry: Any) -> Key:
     name = str(entry.get("name") or "") if isinstance(entry, dict) else ""
     match = _PRINT.fullmatch(str(entry.get("secret"))) if isinstance(entry, dict) else None
     if not name or match is None:
-        raise _Refused(f"{where}: a key has a name and a secret")
+        raise ConfigRefused(f"{where}: a key has a name and a secret")
     fingerprint, size = match.group(1), int(match.group(2))
     if size not in _SIZES[kind]:
         wanted = " or ".join(map(str, _SIZES[kind]))
-        raise _Refused(f"{where}: key {name} has {size} bytes, {kind} wants {wanted}")
+        raise ConfigRefused(f"{where}: key {name} has {size} bytes, {kind} wants {wanted}")
     return Key(name, fingerprint)

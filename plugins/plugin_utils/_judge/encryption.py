@@ -1,8 +1,8 @@
-"""Checks of encryption at rest: what each master's apiserver is told to read, and whether all are told the same."""
+"""Checks of encryption at rest: what each master's apiserver is told to read, and what the records in etcd say to it."""
 
 from __future__ import annotations
 
-from ansible_collections.kuberevive.cluster.plugins.plugin_utils._facts.encryption import EncryptionFacts, Provider
+from ansible_collections.kuberevive.cluster.plugins.plugin_utils._facts.encryption import EncryptionProof
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils._judge import (
     CouldNotTell,
     Found,
@@ -11,19 +11,26 @@ from ansible_collections.kuberevive.cluster.plugins.plugin_utils._judge import (
     Verdict,
     check,
 )
+from ansible_collections.kuberevive.cluster.plugins.plugin_utils.encryption_view import (
+    facts_of,
+    holders,
+    meaning,
+    rules_at,
+    truth,
+)
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils.model import Cluster, Node
 
 __all__: list[str] = []
 
-
-def _facts(node: Node) -> EncryptionFacts | None:
-    return node.apiserver.encryption if node.apiserver is not None else None
+_SYNC = "encryption_config_sync"
+_SHOWN = 10
+_WAVER = 2  # seconds; the kernel's time of boot, by which processes are dated, wavers
 
 
 @check("apiserver.encryption_config_missing", on="masters", needs=("apiserver",))
 def missing(node: Node, cluster: Cluster) -> Verdict:
     """The apiserver is told to read a file that is not there: it does not start again."""
-    facts = _facts(node)
+    facts = facts_of(node)
     if facts is None:
         return NotApplicable("its API server encrypts nothing")
     if facts.file is None:
@@ -31,56 +38,131 @@ def missing(node: Node, cluster: Cluster) -> Verdict:
     if facts.file.state not in ("missing", "dangling"):
         return Ok()
     summary = f"{facts.file.path} is {facts.file.state}: kube-apiserver does not start again without it"
-    return Found("critical", summary, (f"--encryption-provider-config={facts.path}",), refs=("A03",))
+    return Found("critical", summary, (f"--encryption-provider-config={facts.path}",), _SYNC, refs=("A03",))
 
 
 @check("apiserver.encryption_config_invalid", on="masters", needs=("apiserver",))
 def invalid(node: Node, cluster: Cluster) -> Verdict:
     """The file is there, and no apiserver would take it."""
-    facts = _facts(node)
+    facts = facts_of(node)
     if facts is None or facts.file is None:
         return NotApplicable("there is no such file")
-    if facts.withheld:
-        return CouldNotTell(facts.withheld)
     if facts.file.state in ("missing", "dangling"):
         return NotApplicable("it is not there at all")
+    if facts.withheld and not rules_at(node, cluster):
+        return CouldNotTell(facts.withheld)
     why = facts.problem or ("" if facts.file.state == "ok" else f"it is {facts.file.state}")
     if not why:
         return Ok()
     summary = f"{facts.file.path} is no configuration that kube-apiserver would take: {why}"
-    return Found("critical", summary, (f"{facts.file.size} bytes, mode {facts.file.mode}",), refs=("A03",))
+    evidence = f"{facts.file.size} bytes, mode {facts.file.mode}"
+    return Found("critical", summary, (evidence,), _SYNC, refs=("A03",))
+
+
+@check("apiserver.encryption_config_exposed", on="masters", needs=("apiserver",))
+def exposed(node: Node, cluster: Cluster) -> Verdict:
+    """The file with the keys may be read by others than root."""
+    facts = facts_of(node)
+    if facts is None or facts.file is None or not facts.file.mode:
+        return NotApplicable("there is no such file")
+    if not int(facts.file.mode, 8) & 0o077 and facts.file.owner.split(":")[0] == "root":
+        return Ok()
+    told = f"mode {facts.file.mode}, owner {facts.file.owner}"
+    return Found("warning", f"{facts.file.path} holds encryption keys and is not root's alone: {told}")
 
 
 @check("apiserver.encryption_key_differs", on="masters", needs=("apiserver",))
 def differs(node: Node, cluster: Cluster) -> Verdict:
     """By meaning, not by bytes: resources, order of providers, names and fingerprints of keys."""
-    told = {m.name: _facts(m) for m in cluster.masters if m.apiserver is not None and m.apiserver.present}
-    readable = {name: f for name, f in told.items() if f is None or f.rules}
+    told = {m.name: facts_of(m) for m in cluster.masters if m.apiserver is not None and m.apiserver.present}
     if all(f is None for f in told.values()):
         return NotApplicable("no API server encrypts anything")
+    readable = {n: rules for n, f in told.items() if (rules := rules_at(cluster.node(n), cluster)) or f is None}
     if node.name not in readable:
         return NotApplicable("its configuration could not be read")
     groups: dict[tuple[str, ...], list[str]] = {}
-    for name, facts in readable.items():
-        groups.setdefault(_meaning(facts), []).append(name)
-    if len(groups) == 1:
-        return Ok()
-    own = _meaning(readable[node.name])
+    for name, rules in readable.items():
+        groups.setdefault(meaning(rules), []).append(name)
+    own, found = meaning(readable[node.name]), truth(cluster)
+    evidence = tuple(f"{', '.join(names)}: {'; '.join(lines) or 'no encryption'}" for lines, names in groups.items())
+    if found.candidate is not None:
+        if own == meaning(found.candidate.rules):
+            return Ok()
+        where = f"{found.candidate.path} of {found.candidate.host}"
+        summary = f"{node.name}'s encryption configuration is not the one that opens the records in etcd: {where} does"
+        return Found("critical", summary, (*evidence, *_counted(cluster.encryption)), _SYNC, refs=("A01",))
     most = max(groups, key=lambda g: len(groups[g]))
     if own == most:
-        return Ok()
-    evidence = tuple(f"{', '.join(names)}: {'; '.join(lines) or 'no encryption'}" for lines, names in groups.items())
+        return Ok() if cluster.encryption is not None and not cluster.encryption.why else CouldNotTell(found.why)
     summary = f"{node.name}'s encryption configuration is not that of {', '.join(groups[most])}"
-    why = "which key is right only the records in etcd can tell, so nothing is copied"
-    return Found("critical", f"{summary}; {why}", evidence, refs=("A01",))
+    if found.mixed:
+        return Found("critical", summary, evidence, refs=("A01",))
+    return Found("critical", f"{summary}; {found.why}", evidence, _SYNC, refs=("A01",))
 
 
-def _meaning(facts: EncryptionFacts | None) -> tuple[str, ...]:
-    if facts is None:
+@check("apiserver.encryption_config_not_loaded", on="masters", needs=("apiserver",))
+def not_loaded(node: Node, cluster: Cluster) -> Verdict:
+    """The file was written after the process began, and it does not read it again by itself."""
+    facts = facts_of(node)
+    if facts is None or facts.file is None or facts.file.state != "ok" or not _api_started(node):
+        return NotApplicable("no API server runs that has read a configuration")
+    if facts.reloads or facts.file.mtime <= _api_started(node) + _WAVER:
+        return Ok()
+    late = facts.file.mtime - _api_started(node)
+    summary = (
+        f"kube-apiserver of {node.name} still works with what stood in {facts.file.path} before it was last written"
+    )
+    return Found("warning", summary, (f"written {late} s after the process began",), _SYNC, refs=("A01",))
+
+
+def _api_started(node: Node) -> int:
+    return node.apiserver.started if node.apiserver is not None else 0
+
+
+@check("apiserver.encryption_mixed_keys", on="masters", needs=("apiserver",))
+def mixed(node: Node, cluster: Cluster) -> Verdict:
+    """Masters wrote with several keys, and no one configuration opens everything. Said once, of the first master."""
+    proof = cluster.encryption
+    if proof is None or node.name != cluster.masters[0].name:
+        return NotApplicable("said of the first master, where anything is encrypted")
+    if proof.why:
+        return CouldNotTell(f"the records in etcd could not be looked at: {proof.why}")
+    found = truth(cluster)
+    if not found.mixed:
+        return Ok()
+    summary = "records in etcd were written with several keys, and no configuration holds all of them"
+    return Found(
+        "critical", summary, _counted(proof), "encryption_rewrite", "apiserver.encryption_mixed_keys", ("A02",)
+    )
+
+
+@check("apiserver.encryption_records_unreadable", on="masters", needs=("apiserver",))
+def unreadable(node: Node, cluster: Cluster) -> Verdict:
+    """Records that no key known on any master opens: named, never touched. Said once, of the first master."""
+    proof = cluster.encryption
+    if proof is None or node.name != cluster.masters[0].name:
+        return NotApplicable("said of the first master, where anything is encrypted")
+    if proof.why:
+        return CouldNotTell(f"the records in etcd could not be looked at: {proof.why}")
+    bad = proof.closed_count + proof.odd_count
+    if not bad:
+        return Ok()
+    named = [*proof.closed, *(f"{name} (unknown format, or cut off)" for name in proof.odd)][:_SHOWN]
+    more = (f"and {bad - len(named)} more",) if bad > len(named) else ()
+    summary = (
+        f"{bad} records in etcd open with no key known on any master; an older key may be in a backup of a master or in a "
+        "copy of its configuration elsewhere: put that copy beside the configuration and look again"
+    )
+    return Found("critical", summary, (*named, *more, *proof.unread), refs=("A02",))
+
+
+def _counted(proof: EncryptionProof | None) -> tuple[str, ...]:
+    """How many records each key opens, and where it is known."""
+    if proof is None:
         return ()
-    return tuple(f"{' '.join(r.resources)}: {', then '.join(_told(p) for p in r.providers)}" for r in facts.rules)
-
-
-def _told(provider: Provider) -> str:
-    keys = ", ".join(f"{k.name} (sha256 {k.fingerprint[:12]}…)" for k in provider.keys)
-    return f"{provider.kind} {keys or provider.name}".strip()
+    lines = [
+        f"{o.provider} {o.key_name} (sha256 {o.fingerprint[:12]}…) opens {o.count} records of {o.resource}; known in "
+        f"{', '.join(holders(proof, o.fingerprint))}"
+        for o in proof.opened
+    ]
+    return (*lines, *(f"kms {line}, not judged" for line in proof.kms))

@@ -51,6 +51,7 @@ kr_encryption() {
   kr_path=$(kr_flag "$kr_told" encryption-provider-config "$(kr_flag "$kr_told" experimental-encryption-provider-config "")")
   [ -n "$kr_path" ] || return 0
   kr_val encryption_path "$kr_path"
+  kr_val encryption_prefix "$(kr_flag "$kr_told" etcd-prefix /registry)"
   kr_val encryption_reload "$(kr_flag "$kr_told" encryption-provider-config-automatic-reload false)"
   [ -z "$kr_m" ] || kr_path=$(kr_mounted "$kr_m" "$kr_path")
   kr_val encryption_file "$kr_path"

@@ -11,7 +11,7 @@ from ansible_collections.kuberevive.cluster.plugins.plugin_utils._facts.etcd imp
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils._steps import Planned, Refused, StepKind, register
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils.model import Cluster, Finding, Node
 
-__all__: list[str] = []
+__all__ = ["peer_args"]
 
 _LOST = ("empty", "unusable", "removed", "decoy")
 
@@ -51,7 +51,8 @@ def _home(path: str, facts: EtcdFacts) -> str:
     return f"{facts.manifests_dir}/{path.rpartition('/')[2]}" if path else ""
 
 
-def _peer_args(peer: Node) -> dict[str, Any]:
+def peer_args(peer: Node) -> dict[str, Any]:
+    """How a step asks etcd by way of that master."""
     facts = _facts(peer)
     return {
         "peer": peer.name,
@@ -109,7 +110,7 @@ def _plan_replace(node: Node, cluster: Cluster, findings: tuple[Finding, ...]) -
         return Refused("no other member with data can be reached")
     others_lost = [n.name for n in cluster.masters if n.name != node.name and view.condition(n, cluster).state in _LOST]
     title = f"replace the etcd member of {node.name} by way of {peer.name}"
-    args = {**_own(facts), **_why(node, cluster), **_peer_args(peer), "lost": [node.name, *others_lost]}
+    args = {**_own(facts), **_why(node, cluster), **peer_args(peer), "lost": [node.name, *others_lost]}
     if view.condition(node, cluster).state in _LOST:
         args["readd"] = (
             ""  # a member that has lost its data since it was re-added is re-added once more, under a new ID
@@ -205,7 +206,7 @@ def _plan_promote(node: Node, cluster: Cluster, findings: tuple[Finding, ...]) -
     peer = view.reference(cluster, without=node.name) or view.reference(cluster)
     if peer is None:
         return Refused("no member answers with a quorum")
-    return Planned(f"give the etcd learner of {node.name} its vote", {**_own(_facts(node)), **_peer_args(peer)})
+    return Planned(f"give the etcd learner of {node.name} its vote", {**_own(_facts(node)), **peer_args(peer)})
 
 
 def _promoted(node: Node, args: Mapping[str, Any]) -> Node:
@@ -222,7 +223,7 @@ def _plan_stale(node: Node, cluster: Cluster, findings: tuple[Finding, ...]) -> 
         return Refused("no such entry is in the list any more")
     if len(count.good) < count.needed:
         return Refused(f"the good members ({', '.join(count.good)}) are no quorum of {count.voters}")
-    args = {**_own(_facts(node)), **_peer_args(node), "ids": [m.id for m in entries]}
+    args = {**_own(_facts(node)), **peer_args(node), "ids": [m.id for m in entries]}
     args["urls"] = [url for m in entries for url in (*m.client_urls, *m.peer_urls)]
     names = ", ".join(m.name or m.id for m in entries)
     return Planned(f"remove {names} from etcd's member list", args)

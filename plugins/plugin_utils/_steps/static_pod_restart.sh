@@ -1,7 +1,8 @@
 # shellcheck shell=sh
 # Ends the container of each component properly (TERM, 30 s, KILL), lets kubelet start a new one, waits until that one serves.
 # KR_ARG_COMPONENTS and KR_ARG_STARTED: lists of the same length; KR_ARG_RUNTIME containerd | docker | crio; KR_ARG_SOCKET;
-# KR_ARG_ADDRESS, KR_ARG_PORT, KR_ARG_CA: of this node's kube-apiserver.
+# KR_ARG_ADDRESS, KR_ARG_PORT, KR_ARG_CA: of this node's kube-apiserver; KR_ARG_UNSERVED: one that does not serve is ended, so that
+# it reads anew what is on disk, and not waited for.
 
 kr_cri() { kr_limit 40 crictl --runtime-endpoint "unix://$KR_ARG_SOCKET" "$@"; }
 kr_ctr() { kr_limit 40 ctr -a "$KR_ARG_SOCKET" -n k8s.io "$@"; }
@@ -80,6 +81,12 @@ kr_serves() {
 # kr_restart NAME STARTED: started as seen when the step was planned; a newer process has been restarted already.
 kr_restart() {
   kr_before=$(kr_started "$1") || kr_before=0
+  if [ -n "${KR_ARG_UNSERVED:-}" ] && ! kr_listens "$KR_ARG_PORT"; then
+    kr_id=$(kr_running "$1" | head -n 1)
+    [ -z "$kr_id" ] || kr_end "$1" "$kr_id"
+    kr_note "$1 did not serve; kubelet starts it with what is on disk now"
+    return 0
+  fi
   if [ "$2" -gt 0 ] && [ "$kr_before" -gt "$(($2 + 2))" ]; then
     kr_note "$1 has been restarted meanwhile"
     kr_before=$2

@@ -152,7 +152,7 @@ def test_another_meaning_is_told_of_the_one_that_stands_alone(other: str) -> Non
 def test_one_that_encrypts_nothing_differs() -> None:
     said = found(facts(), facts(), None)
     assert list(said) == ["apiserver.encryption_key_differs@m3"]
-    assert "only the records in etcd can tell" in said["apiserver.encryption_key_differs@m3"]
+    assert "the records in etcd were not looked at" in said["apiserver.encryption_key_differs@m3"]
 
 
 @pytest.mark.parametrize(

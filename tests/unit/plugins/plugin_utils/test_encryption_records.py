@@ -12,7 +12,14 @@ from cryptography.hazmat.primitives.ciphers.modes import CBC
 from cryptography.hazmat.primitives.padding import PKCS7
 from nacl.secret import SecretBox
 
-from ansible_collections.kuberevive.cluster.plugins.plugin_utils.encryption_records import NEEDED, opens, read, tally
+from ansible_collections.kuberevive.cluster.plugins.plugin_utils._facts.encryption import Opened
+from ansible_collections.kuberevive.cluster.plugins.plugin_utils.encryption_records import (
+    NEEDED,
+    Tally,
+    fits_by_padding,
+    opens,
+    read,
+)
 
 NAME = "/registry/secrets/default/one"
 PLAIN = b"k8s\0\n\x0c\n\x02v1\x12\x06Secret\x12\x20" + b"x" * 60
@@ -78,15 +85,31 @@ def test_the_tally_counts_by_key_and_names_what_none_opens() -> None:
         written("aescbc", keys["gone"]),
         PLAIN,
         b"k8s:enc:kms:v1:vault:x",
+        b"k8s:enc:kms:v2:vault:\x0a\x03xyz\x12\x02k7\x1a\x01d",
         b"junk",
         written("aescbc", keys["a"])[:30],
     ]
-    records = [read(f"/registry/secrets/default/{i}", value) for i, value in enumerate(values)]
-    found = tally(records, {("aescbc", "a"): keys["a"], ("aescbc", "b"): keys["b"], ("secretbox", "c"): keys["a"]})
-    assert found.opened == {"a": 3, "b": 2, "c": 0}
-    assert (found.plain, found.kms, found.encrypted) == (1, {"vault": 1}, 6)
-    assert found.closed == ("/registry/secrets/default/5",)
-    assert found.odd == ("/registry/secrets/default/8", "/registry/secrets/default/9")
+    found = Tally({("aescbc", "a"): keys["a"], ("aescbc", "b"): keys["b"], ("secretbox", "c"): keys["a"]})
+    found.add("secrets", (read(f"/registry/secrets/default/{i}", value) for i, value in enumerate(values)))
+    assert found.opened == (
+        Opened("secrets", "aescbc", "key1", "a", 3),
+        Opened("secrets", "aescbc", "key1", "b", 2),
+    )
+    assert (found.plain, found.kms) == (1, ("v1 vault: 1 records", "v2 vault key k7: 1 records"))
+    assert (found.closed_count, found.closed) == (1, ["/registry/secrets/default/5"])
+    assert (found.odd_count, found.odd) == (2, ["/registry/secrets/default/9", "/registry/secrets/default/10"])
+
+
+def test_a_wrong_key_passes_the_padding_of_aescbc_now_and_then_and_is_no_proof() -> None:
+    right, wrong = secrets.token_bytes(32), secrets.token_bytes(32)
+    values = [written("aescbc", right) for _ in range(4000)]
+    records = [read(NAME, value[:200], value[-34:]) for value in values]
+    assert all(fits_by_padding(record, right) for record in records)
+    by_accident = sum(fits_by_padding(record, wrong) for record in records)
+    assert 1 <= by_accident <= 60  # one in 255
+    assert not any(opens(record, wrong) for record in records)
+    with pytest.raises(ValueError, match="end was not read"):
+        fits_by_padding(read(NAME, values[0]), right)
 
 
 def test_a_record_is_never_shown_with_its_content() -> None:

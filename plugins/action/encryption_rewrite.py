@@ -1,0 +1,229 @@
+"""Brings records that masters wrote with several keys under one. One task's loop of parts; a part that failed ends the rest.
+
+fetch at every master, records, union at every master, records, rewrite, records, single at every master. Each part looks at
+how things are, so a run that was killed between any two is gone on with by the next.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from ansible.errors import AnsibleError
+from ansible.utils.display import Display
+
+from ansible_collections.kuberevive.cluster.plugins.plugin_utils import courier, etcd_gateway
+from ansible_collections.kuberevive.cluster.plugins.plugin_utils import encryption_union as making
+from ansible_collections.kuberevive.cluster.plugins.plugin_utils._facts.encryption import (
+    Candidate,
+    ConfigRefused,
+    Opened,
+)
+from ansible_collections.kuberevive.cluster.plugins.plugin_utils.encryption_records import (
+    Record,
+    Tally,
+    fits_by_padding,
+)
+from ansible_collections.kuberevive.cluster.plugins.plugin_utils.encryption_step import (
+    EncryptionStep,
+    NotRead,
+    coded,
+    why,
+)
+from ansible_collections.kuberevive.cluster.plugins.plugin_utils.step_base import StepRefused
+
+__all__ = ["ActionModule"]
+
+_BATCH = 200  # records rewritten between two lines of progress
+
+
+@dataclass
+class _Job:
+    """What the parts of one loop know of each other; it ends with the process."""
+
+    halted: str = ""
+    base: Candidate | None = None
+    keep: str = ""
+    opened: tuple[Opened, ...] = ()
+    todo: list[tuple[str, str]] = field(default_factory=list, repr=False)  # (resource, name in etcd) not under the key
+
+
+_JOB = _Job()
+
+
+class ActionModule(EncryptionStep):
+    """See plugins/modules/encryption_rewrite.py."""
+
+    KIND = "encryption_rewrite"
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        """In check mode the first part speaks for the whole step."""
+        step = dict(self._task.args.get("step") or {})
+        first = dict(step.get("args") or {}).get("masters", [{}])[0].get("host")
+        part = (self._task.args.get("do"), self._task.args.get("at"))
+        if self._task.check_mode and part != ("fetch", first):
+            return {"changed": False, "msg": "part of the same step"}
+        return super().run(tmp, task_vars)
+
+    def is_reported(self, outcome: dict[str, Any]) -> bool:
+        """What did something, or failed first."""
+        return bool(outcome.get("changed")) or (bool(outcome.get("failed")) and outcome.get("refused") != "halted")
+
+    def take(self, step: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
+        """One part."""
+        parts: dict[str, Callable[[dict[str, Any], dict[str, Any]], dict[str, Any]]] = {
+            "fetch": self._fetch,
+            "records": self._records,
+            "union": self._union,
+            "rewrite": self._rewrite,
+            "single": self._single,
+        }
+        part = str(self._task.args.get("do") or "")
+        if part not in parts:
+            raise AnsibleError(f"encryption_rewrite: do must be one of {', '.join(parts)}, not {part!r}")
+        if _JOB.halted:
+            raise StepRefused("halted", f"{_JOB.halted}; run again, it goes on from here")
+        try:
+            result = parts[part](dict(step.get("args") or {}), step)
+        except StepRefused as refusal:
+            _JOB.halted = str(refusal)
+            raise
+        except (courier.CourierError, ConfigRefused, NotRead, ValueError) as error:
+            _JOB.halted = str(error)
+            raise StepRefused("not_told", str(error)) from None
+        except AnsibleError as error:
+            _JOB.halted = str(error)
+            raise
+        if result.get("failed"):
+            _JOB.halted = str(result["msg"])
+        return result
+
+    def _at(self, args: dict[str, Any]) -> dict[str, Any]:
+        """What the plan says of this part's master."""
+        return next(m for m in args["masters"] if m["host"] == self._task.args.get("at"))
+
+    def _fetch(self, args: dict[str, Any], step: dict[str, Any]) -> dict[str, Any]:
+        place = self._at(args)
+        self.fetch(place["host"], place["file"])
+        return _did()
+
+    def _records(self, args: dict[str, Any], step: dict[str, Any]) -> dict[str, Any]:
+        """Which records are not under the key that stays; those that would open under it by accident come under it at once."""
+        holder = courier.here()
+        candidates, keys = holder.candidates(), holder.keys()
+        first = _JOB.base is None
+        if first:
+            tally = self._tally(args, keys)
+            _JOB.base = making.base_of(candidates, tally.opened)
+            if _JOB.base is None:
+                raise StepRefused("no_base", "no master writes with a key of its own, so there is none to keep")
+            _JOB.keep, _JOB.opened = making.keeper(_JOB.base), tally.opened
+        _JOB.todo = []
+        accidents: list[tuple[Record, bytes]] = []
+        keep = next(key for (_, print_), key in keys.items() if print_ == _JOB.keep)
+        others = {kind: key for kind, key in keys.items() if kind[1] != _JOB.keep}
+        for resource, records, _ in self.records(args, args["places"]):
+            for record in records:
+                print_ = _opened_by(record, keys)
+                if not print_ or print_ == _JOB.keep:
+                    continue
+                _JOB.todo.append((resource, record.name))
+                if record.provider == "aescbc" and self._keeps_aescbc() and fits_by_padding(record, keep):
+                    accidents.append((record, others[record.provider, print_]))
+        lines = [self._settle_accident(args, record, key, keep) for record, key in accidents]
+        return _did(*lines)
+
+    def _tally(self, args: dict[str, Any], keys: dict[tuple[str, str], bytes]) -> Tally:
+        tally = Tally(keys)
+        for resource, records, _ in self.records(args, args["places"]):
+            tally.add(resource, records)
+        return tally
+
+    def _keeps_aescbc(self) -> bool:
+        return _JOB.base is not None and _JOB.base.rules[0].providers[0].kind == "aescbc"
+
+    def _settle_accident(self, args: dict[str, Any], record: Record, key: bytes, keep: bytes) -> str:
+        """AES-CBC has no MAC: under the union an API server would take this one for the first key's and read nonsense."""
+        assert _JOB.base is not None
+        name = coded(record.name)
+        for _ in range(5):
+            found = self._ask(args, "/v3/kv/range", {"key": name})
+            if not found.get("kvs"):
+                return f"{record.name} is gone meanwhile"
+            now = found["kvs"][0]
+            kept_name = _JOB.base.rules[0].providers[0].keys[0].name
+            value = making.rewritten(record.name, base64.b64decode(now["value"]), key, keep, kept_name)
+            body = {
+                "compare": [{"key": name, "target": "MOD", "result": "EQUAL", "mod_revision": now["mod_revision"]}],
+                "success": [{"request_put": {"key": name, "value": coded(value)}}],
+            }
+            if self._ask(args, "/v3/kv/txn", body).get("succeeded"):
+                return f"rewrote {record.name} in etcd: its old key's padding passes under the key that stays"
+        raise NotRead(f"{record.name} was written by somebody else five times in a row")
+
+    def _ask(self, args: dict[str, Any], path: str, body: dict[str, Any]) -> dict[str, Any]:
+        peer = {k: v for k, v in args.items() if k.startswith("peer_")}
+        answer = self.pipe("etcd_record.sh", {**peer, "path": path, "body": json.dumps(body)})
+        if "reply" not in answer.values:
+            raise NotRead(why(answer))
+        reply = etcd_gateway.reply(base64.b64decode(answer.values["reply"]).decode("utf-8", errors="replace"))
+        if not reply.ok:
+            raise NotRead(f"etcd at {args['peer']}: {reply.error}")
+        return reply.data
+
+    def _union(self, args: dict[str, Any], step: dict[str, Any]) -> dict[str, Any]:
+        if not _JOB.todo:
+            return _did()
+        assert _JOB.base is not None
+        holder = courier.here()
+        content = making.union(holder.document(_JOB.base.host, _JOB.base.path), _JOB.opened, holder.keys())
+        return self.put(self._at(args), content, step)
+
+    def _rewrite(self, args: dict[str, Any], step: dict[str, Any]) -> dict[str, Any]:
+        """Through the API, some hundred at a time; how far it is and how fast is shown."""
+        began, done, failed = time.monotonic(), 0, []
+        for batch in _batches(_JOB.todo):
+            lines = [_of_api(args["places"], resource, name) for resource, name in batch]
+            answer = self.pipe("api.sh encryption_rewrite.sh", {**self._at(args), "records": lines})
+            if answer.refused or "rewritten" not in answer.values:
+                raise NotRead(why(answer))
+            done += int(answer.values["rewritten"])
+            failed += [line[2:] for line in answer.rest if line.startswith("f ")]
+            rate = done / max(time.monotonic() - began, 0.001)
+            Display().display(f"{self.host}: rewrote {done} of {len(_JOB.todo)} records ({rate:.0f} a second)")
+        if failed:
+            return {"failed": True, "msg": f"{len(failed)} records could not be rewritten: {'; '.join(failed[:5])}"}
+        return _did(*([f"rewrote {done} records through kube-apiserver"] if done else []))
+
+    def _single(self, args: dict[str, Any], step: dict[str, Any]) -> dict[str, Any]:
+        if _JOB.todo:
+            raise StepRefused("not_one", f"{len(_JOB.todo)} records are not under the one key yet; run again")
+        assert _JOB.base is not None
+        document = courier.here().document(_JOB.base.host, _JOB.base.path)
+        return self.put(self._at(args), making.single(document, _JOB.keep), step)
+
+
+def _opened_by(record: Record, keys: dict[tuple[str, str], bytes]) -> str:
+    tally = Tally(keys)
+    tally.add("", (record,))
+    return tally.opened[0].fingerprint if tally.opened else ""
+
+
+def _batches(todo: list[tuple[str, str]]) -> Iterator[list[tuple[str, str]]]:
+    for start in range(0, len(todo), _BATCH):
+        yield todo[start : start + _BATCH]
+
+
+def _of_api(places: dict[str, list[str]], resource: str, name: str) -> str:
+    """RESOURCE NAMESPACE NAME of a record."""
+    prefix = next(p for p in places[resource] if name.startswith(p))
+    space, slash, own = name[len(prefix) :].rpartition("/")
+    return f"{resource} {space if slash else '-'} {own}"
+
+
+def _did(*lines: str) -> dict[str, Any]:
+    return {"changed": bool(lines), "lines": list(lines), "msg": "; ".join(lines) or "nothing was left to do"}

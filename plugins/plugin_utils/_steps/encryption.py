@@ -1,0 +1,141 @@
+"""Repairs of encryption at rest: when they can be taken and what they would change."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from ansible_collections.kuberevive.cluster.plugins.plugin_utils import etcd_view
+from ansible_collections.kuberevive.cluster.plugins.plugin_utils._facts.encryption import (
+    Candidate,
+    EncryptionFacts,
+    EncryptionProof,
+)
+from ansible_collections.kuberevive.cluster.plugins.plugin_utils._steps import Planned, Refused, StepKind, register
+from ansible_collections.kuberevive.cluster.plugins.plugin_utils._steps.apiserver import restart_args
+from ansible_collections.kuberevive.cluster.plugins.plugin_utils._steps.etcd import peer_args
+from ansible_collections.kuberevive.cluster.plugins.plugin_utils.codec import from_plain, to_plain
+from ansible_collections.kuberevive.cluster.plugins.plugin_utils.encryption_view import facts_of, ranges, truth
+from ansible_collections.kuberevive.cluster.plugins.plugin_utils.model import Cluster, Finding, Node
+
+__all__: list[str] = []
+
+
+def _plan_sync(node: Node, cluster: Cluster, findings: tuple[Finding, ...]) -> Planned | Refused:
+    facts = facts_of(node)
+    if facts is None or facts.file is None:
+        return Refused(
+            "its API server is not told to read any such file: that has to be written into its manifest first"
+        )
+    if node.apiserver is not None and node.apiserver.unit:
+        return Refused(
+            f"kube-apiserver is run by {node.apiserver.unit} here; copy the file yourself and restart that unit"
+        )
+    found = truth(cluster)
+    if found.candidate is None:
+        return Refused(f"which configuration is right is not proven: {found.why}")
+    peer = etcd_view.reference(cluster)
+    if peer is None:
+        return Refused("no member of etcd answers with a quorum, so no snapshot can be taken before")
+    restart = restart_args(node, ("kube-apiserver",))
+    if isinstance(restart, str):
+        return Refused(restart)
+    mode, owner = _owned(facts, found.candidate, cluster)
+    args = {
+        **restart,
+        **peer_args(peer),
+        "started": ["0"],  # however new the process is, it read what was there before
+        "unserved": True,
+        "file": facts.file.path,
+        "mode": mode,
+        "owner": owner,
+        "proven": to_plain(found.candidate),
+    }
+    where = f"{found.candidate.path} of {found.candidate.host}"
+    return Planned(
+        f"give kube-apiserver of {node.name} the proven encryption configuration ({where}), restart it", args
+    )
+
+
+def _owned(facts: EncryptionFacts, source: Candidate, cluster: Cluster) -> tuple[str, str]:
+    """Mode and owner: the old file's, else the source's, else root's alone."""
+    other = facts_of(cluster.node(source.host))
+    for file in (facts.file, other.file if other is not None and source.current else None):
+        if file is not None and file.mode and file.owner:
+            return file.mode, file.owner
+    return "600", "root:root"
+
+
+def _synced(node: Node, args: Mapping[str, Any]) -> Node:
+    """Its configuration is the proven one."""
+    facts = facts_of(node)
+    if facts is None or facts.file is None or node.apiserver is None:
+        return node
+    file = replace(facts.file, state="ok", mode=str(args["mode"]), owner=str(args["owner"]))
+    rules = from_plain(Candidate, dict(args["proven"])).rules
+    after = replace(facts, file=file, rules=rules, problem="", withheld="")
+    started = max(node.apiserver.started, file.mtime) if node.apiserver.started else 0
+    return replace(node, apiserver=replace(node.apiserver, encryption=after, started=started))
+
+
+def _plan_rewrite(node: Node, cluster: Cluster, findings: tuple[Finding, ...]) -> Planned | Refused:
+    proof, peer = cluster.encryption, etcd_view.reference(cluster)
+    if proof is None or peer is None:
+        return Refused("no member of etcd answers with a quorum")
+    if proof.unread:
+        return Refused(f"the keys of all masters are needed, and not all could be read: {'; '.join(proof.unread)}")
+    rules = [rule for c in proof.candidates if c.current for rule in c.rules]
+    if any(len(c.rules) > 1 for c in proof.candidates if c.current):
+        return Refused(
+            "a configuration has several groups of resources with keys of their own: that is not merged here"
+        )
+    if any("*" in name for rule in rules for name in rule.resources):
+        return Refused("a configuration covers resources by a wildcard: their records are not rewritten here")
+    masters = []
+    for each in cluster.masters:
+        told = _master_args(each, proof, cluster)
+        if isinstance(told, str):
+            return Refused(f"{each.name}: {told}")
+        masters.append(told)
+    # Restarted last: the one that records are rewritten through.
+    args = {**peer_args(peer), "masters": masters, "places": ranges(rules, _prefix(cluster))}
+    return Planned("bring all records under one encryption key, on every master", args)
+
+
+def _master_args(node: Node, proof: EncryptionProof, cluster: Cluster) -> dict[str, Any] | str:
+    """What the parts at one master have to know, or why it cannot be worked on."""
+    facts = facts_of(node)
+    if not node.reachable or facts is None or facts.file is None or node.apiserver is None:
+        return "its API server's configuration cannot be reached"
+    if node.apiserver.unit or not node.apiserver.listening:
+        return "its kube-apiserver must be a static pod that serves"
+    restart = restart_args(node, ("kube-apiserver",))
+    if isinstance(restart, str):
+        return restart
+    source = next((c for c in proof.candidates if c.current and c.rules), None)
+    mode, owner = _owned(facts, source, cluster) if source else ("600", "root:root")
+    where = node.kubelet.manifests.rpartition("/")[0] if node.kubelet else "/etc/kubernetes"
+    return {
+        **restart,
+        "started": ["0"],
+        "unserved": True,
+        "host": node.name,
+        "file": facts.file.path,
+        "mode": mode,
+        "owner": owner,
+        "confs": [f"{where}/admin.conf", f"{where}/super-admin.conf"],
+    }
+
+
+def _prefix(cluster: Cluster) -> str:
+    return next((f.prefix for n in cluster.masters if (f := facts_of(n)) is not None), "/registry")
+
+
+def _same(node: Node, args: Mapping[str, Any]) -> Node:
+    """What it would change is in etcd and on several masters: --check says that it would, and judges on with what is there."""
+    return node
+
+
+register(StepKind("encryption_rewrite", "apiserver_encryption", 5, _plan_rewrite, _same))
+register(StepKind("encryption_config_sync", "apiserver_encryption", 10, _plan_sync, _synced))

@@ -1,0 +1,233 @@
+"""What the records prove: one true configuration, also against the majority; mixed keys; and where nothing is proven."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timezone
+from typing import Any
+
+import pytest
+
+from ansible_collections.kuberevive.cluster.plugins.plugin_utils import _steps
+from ansible_collections.kuberevive.cluster.plugins.plugin_utils._facts.apiserver import ApiserverFacts
+from ansible_collections.kuberevive.cluster.plugins.plugin_utils._facts.base import FileFact
+from ansible_collections.kuberevive.cluster.plugins.plugin_utils._facts.encryption import (
+    Candidate,
+    EncryptionFacts,
+    EncryptionProof,
+    Key,
+    Opened,
+    Provider,
+    Rule,
+)
+from ansible_collections.kuberevive.cluster.plugins.plugin_utils._facts.etcd import EtcdFacts
+from ansible_collections.kuberevive.cluster.plugins.plugin_utils._facts.kubelet import KubeletFacts
+from ansible_collections.kuberevive.cluster.plugins.plugin_utils._facts.runtime import RuntimeFacts
+from ansible_collections.kuberevive.cluster.plugins.plugin_utils._judge import judge
+from ansible_collections.kuberevive.cluster.plugins.plugin_utils.encryption_view import ranges, truth
+from ansible_collections.kuberevive.cluster.plugins.plugin_utils.etcd_gateway import Member, Status
+from ansible_collections.kuberevive.cluster.plugins.plugin_utils.model import Cluster, Judgement, Node
+from ansible_collections.kuberevive.cluster.plugins.plugin_utils.plan import plan
+from ansible_collections.kuberevive.cluster.plugins.plugin_utils.report import order
+
+NOW = datetime(2026, 1, 2, tzinfo=timezone.utc)
+PATH = "/data/kubernetes/secrets.conf"
+A, B, C = "a" * 64, "b" * 64, "c" * 64
+_MEMBERS = tuple(Member(str(i), f"m{i}", (f"https://10.0.0.{i}:2380",)) for i in (1, 2, 3))
+
+
+def rules(*prints: str, name: str = "key1") -> tuple[Rule, ...]:
+    keys = tuple(Key(name, p) for p in prints)
+    return (Rule(("secrets",), (Provider("aescbc", keys), Provider("identity"))),)
+
+
+def master(number: int, told: tuple[Rule, ...] | None, **changes: Any) -> Node:
+    file = FileFact(PATH, "ok", 300, "600", "root:root", mtime=1000)
+    facts = EncryptionFacts("/etc/kubernetes/encryption/secrets.conf", file, rules=told) if told is not None else None
+    facts = replace(facts, **changes) if facts is not None else None
+    api = ApiserverFacts(
+        True,
+        manifest=FileFact("/etc/kubernetes/manifests/kube-apiserver.yaml", "ok"),
+        parses=True,
+        listening=True,
+        asked=True,
+        livez=200,
+        readyz=200,
+        encryption=facts,
+        started=2000,
+    )
+    etcd = EtcdFacts(
+        True,
+        name=f"m{number}",
+        status=Status(str(number), "7", 100, 1, 1, 1, "1"),
+        linearizable=True,
+        members=_MEMBERS,
+        listening=True,
+        endpoint="https://127.0.0.1:2379",
+    )
+    return Node(
+        f"m{number}",
+        ("masters",),
+        NOW,
+        sections={"apiserver": "ok"},
+        apiserver=api,
+        etcd=etcd,
+        kubelet=KubeletFacts(running=True),
+        runtime=RuntimeFacts("containerd", "/run/containerd.sock", True, "containerd"),
+    )
+
+
+def proof(
+    opened: dict[str, int], *told: tuple[Rule, ...], beside: tuple[Rule, ...] = (), **more: Any
+) -> EncryptionProof:
+    candidates = [Candidate(f"m{i}", PATH, True, r) for i, r in enumerate(told, 1) if r]
+    candidates += [Candidate("m2", f"{PATH}-bkp", False, beside)] if beside else []
+    counted = tuple(Opened("secrets", "aescbc", "key1", print_, n) for print_, n in opened.items())
+    return EncryptionProof(NOW, read_at="m1", opened=counted, candidates=tuple(candidates), **more)
+
+
+def cluster(known: EncryptionProof | None, *told: tuple[Rule, ...] | None, allow: tuple[str, ...] = ()) -> Cluster:
+    nodes = tuple(master(i, r) for i, r in enumerate(told, 1))
+    return Cluster(nodes, NOW, frozenset(allow), encryption=known)
+
+
+def outcome(seen: Cluster) -> tuple[set[str], dict[str, str], dict[str, str]]:
+    """(findings, step or refusal by host, could not tell) of encryption."""
+    findings, outcomes = judge(seen, ("apiserver",))
+    steps, refusals = plan(seen, findings)
+    said = {s.host: s.title for s in steps} | {r.host: f"refused: {r.reason}" for r in refusals}
+    blind = {f"{o.code}@{o.host}": o.why for o in outcomes if o.state == "could_not_tell"}
+    return {f.id.removeprefix("apiserver.encryption_") for f in findings}, said, blind
+
+
+def test_all_alike_and_proven_is_nothing() -> None:
+    told = (rules(A), rules(A), rules(A))
+    assert outcome(cluster(proof({A: 40}, *told), *told)) == (set(), {}, {})
+
+
+def test_the_odd_one_gets_what_opens_the_records() -> None:
+    told = (rules(A), rules(A), rules(B))
+    found, said, blind = outcome(cluster(proof({A: 40}, *told), *told))
+    assert (found, blind) == ({"key_differs@m3"}, {})
+    assert "of m1), restart it" in said["m3"]
+
+
+def test_the_majority_is_wrong_where_the_records_say_so() -> None:
+    told = (rules(B), rules(B), rules(A))
+    found, said, _ = outcome(cluster(proof({A: 40}, *told), *told))
+    assert found == {"key_differs@m1", "key_differs@m2"}
+    assert all("of m3), restart it" in said[host] for host in ("m1", "m2"))
+
+
+def test_a_key_that_is_only_in_a_copy_beside_it() -> None:
+    told = (rules(B), rules(B), rules(B))
+    found, said, _ = outcome(cluster(proof({A: 40}, *told, beside=rules(A)), *told))
+    assert found == {"key_differs@m1", "key_differs@m2", "key_differs@m3"}
+    assert all(f"({PATH}-bkp of m2)" in title for title in said.values())
+
+
+def test_mixed_keys_need_consent_and_explain_themselves_by_the_odd_one() -> None:
+    told = (rules(A), rules(A), rules(B))
+    seen = cluster(proof({A: 40, B: 3}, *told), *told)
+    assert truth(seen).mixed
+    found, said, _ = outcome(seen)
+    assert found == {"key_differs@m3", "mixed_keys@m1"}
+    assert "m3" not in said  # nothing is copied over a key that something was written with
+    findings, _ = judge(seen, ("apiserver",))
+    mixed = next(f for f in findings if f.code.endswith("mixed_keys"))
+    assert mixed.cause == "apiserver.encryption_key_differs@m3"
+    assert any("opens 3 records of secrets; known in m3" in line for line in mixed.evidence)
+
+
+@pytest.mark.parametrize(
+    ("known", "why"),
+    [
+        (None, "not looked at"),
+        (EncryptionProof(NOW, why="m1: etcdserver: request timed out"), "request timed out"),
+        (proof({A: 2}, rules(A), rules(A), rules(B)), "2 records in etcd open with a known key, and 3 are needed"),
+        (proof({A: 40}, rules(A), rules(A), rules(A, B)), "all open every record: which one is meant nobody can tell"),
+        (proof({A: 40, C: 3}, rules(A), unread=("m3: no openssl",)), "not all were: m3: no openssl"),
+    ],
+)
+def test_without_a_proof_nothing_is_copied(known: EncryptionProof | None, why: str) -> None:
+    odd = (
+        rules(A, B)
+        if known is not None and len(known.candidates) > 2 and known.candidates[2].rules == rules(A, B)
+        else rules(B)
+    )
+    found, said, blind = outcome(cluster(known, rules(A), rules(A), odd))
+    assert "key_differs@m3" in found
+    assert said["m3"].startswith("refused: which configuration is right is not proven")
+    assert why in said["m3"]
+    looked = known is not None and not known.why
+    assert bool(blind) != looked
+
+
+def test_a_name_in_the_records_that_the_configuration_does_not_have_is_no_cover() -> None:
+    told = (rules(A, name="new"), rules(A), rules(A))
+    found, _, _ = outcome(cluster(proof({A: 40}, *told), *told))
+    assert found == {"key_differs@m1"}
+
+
+def test_records_that_no_key_opens_are_named_and_never_touched() -> None:
+    told = (rules(A), rules(A), rules(A))
+    known = proof(
+        {A: 40}, *told, closed=("/registry/secrets/x/y",), closed_count=1, odd=("/registry/secrets/x/z",), odd_count=1
+    )
+    seen = cluster(known, *told)
+    found, said, _ = outcome(seen)
+    assert (found, said) == ({"records_unreadable@m1"}, {})
+    findings, _ = judge(seen, ("apiserver",))
+    assert findings[0].evidence == ("/registry/secrets/x/y", "/registry/secrets/x/z (unknown format, or cut off)")
+
+
+def test_a_file_written_after_the_process_began_is_not_what_it_works_with() -> None:
+    known = proof({A: 40}, rules(A), rules(A))
+    late = FileFact(PATH, "ok", 300, "600", "root:root", mtime=2010)
+    nodes = (master(1, rules(A)), master(2, rules(A), file=late))
+    found, said, _ = outcome(Cluster(nodes, NOW, encryption=known))
+    assert found == {"config_not_loaded@m2"}
+    assert "restart it" in said["m2"]
+    again = replace(nodes[1].apiserver, encryption=replace(nodes[1].apiserver.encryption, reloads=True))  # type: ignore[union-attr,type-var]
+    assert (
+        "config_not_loaded@m2"
+        not in outcome(Cluster((nodes[0], replace(nodes[1], apiserver=again)), NOW, encryption=known))[0]
+    )
+
+
+@pytest.mark.parametrize("state", ["missing", "empty", "nul"])
+def test_a_file_that_is_gone_comes_back_and_check_mode_foretells_it(state: str) -> None:
+    known = proof({A: 40}, rules(A), rules(A))
+    broken = FileFact(PATH, state, 0, "" if state == "missing" else "600", "" if state == "missing" else "root:root")
+    nodes = (master(1, rules(A)), master(2, rules(A)), master(3, (), file=broken))
+    seen = Cluster(nodes, NOW, encryption=known)
+    findings, _ = judge(seen, ("apiserver",))
+    steps, _ = plan(seen, findings)
+    step = next(s for s in steps if s.host == "m3")
+    assert (step.phase, step.args["mode"]) == ("apiserver_encryption", "600")
+    after = _steps.KINDS[step.kind].effect(nodes[2], step.args)
+    left, _ = judge(Cluster((*nodes[:2], after), NOW, encryption=known), ("apiserver",))
+    assert [f.id for f in left if f.host == "m3" and "exposed" not in f.code] == []
+
+
+def test_only_clusters_with_encryption_have_its_play() -> None:
+    findings, outcomes = judge(cluster(None, None, None, None), ("apiserver",))
+    assert (findings, [o for o in outcomes if o.state == "could_not_tell"]) == ((), [])
+    assert order(Judgement(findings, (), (), ()))["apiserver_encryption"] == []
+
+
+def test_where_a_resource_lies_in_etcd() -> None:
+    def places(*resources: str, prefix: str = "/registry") -> dict[str, tuple[str, ...]]:
+        return ranges((Rule(resources, ()),), prefix)
+
+    assert places("secrets", "deployments.apps") == {
+        "secrets": ("/registry/secrets/",),
+        "deployments.apps": ("/registry/deployments/",),
+    }
+    assert places("services", prefix="other/") == {"services": ("/other/services/specs/",)}
+    assert places("things.example.com") == {"things.example.com": ("/registry/example.com/things/",)}
+    assert places("leases.coordination.k8s.io")["leases.coordination.k8s.io"] == (
+        "/registry/leases/",
+        "/registry/coordination.k8s.io/leases/",
+    )
+    assert places("secrets", "*.apps") == {"*.apps": ("/registry/",)}
