@@ -17,7 +17,7 @@ __all__ = ["ask", "connect", "digest", "journals", "key_material", "node_address
 
 # Configuration by content; etcd's files by identity only, for a living member writes into them all the time.
 _DIGEST = r"""
-find /etc /var/lib/kubelet/pki /root/.kube -xdev -type f 2>/dev/null | sort | xargs -d '\n' sha256sum
+find /etc /data /var/lib/kubelet/pki /root/.kube -xdev -type f 2>/dev/null | sort | xargs -d '\n' sha256sum
 find /etc/kubernetes /var/lib/kubelet/pki -xdev -printf '%p %m %u:%g %y %l\n' 2>/dev/null | sort
 find /var/lib/etcd -maxdepth 2 -printf '%p %i %m %u:%g\n' 2>/dev/null | sort
 find /var/lib/kuberevive -printf '%p %y %s\n' 2>/dev/null | sort

@@ -6,7 +6,9 @@ import json
 import shutil
 import sys
 import time
+from contextlib import nullcontext
 
+from scenarios.leaks import encryption_keys, watched
 from scenarios.nodes import digest, journals, key_material
 from scenarios.runs import Run, lab, play
 from scenarios.story import Story, of_this_process
@@ -35,7 +37,9 @@ def prepare(story: Story) -> None:
         time.sleep(story.settle)
     (story.out / "broken.json").write_text(json.dumps(digest(story)), encoding="utf-8")
     if story.debug:
-        (story.out / "keys.txt").write_text("\n".join(sorted(key_material(story))), encoding="utf-8")
+        (story.out / "keys.txt").write_text(
+            "\n".join(sorted(key_material(story) | encryption_keys(story))), encoding="utf-8"
+        )
 
 
 def expected_rc(story: Story) -> int:
@@ -46,7 +50,11 @@ def expected_rc(story: Story) -> int:
 def converge(story: Story) -> bool:
     """The operator's run; true when it changed something. Anything unexpected ends the phase with all a reader needs."""
     number = len(list(story.out.glob("converge-*"))) + 1
-    run = play(story, story.playbook, f"converge-{number}", debug=story.debug and number == 1)
+    debug = story.debug and number == 1
+    with watched(story) if debug else nullcontext(set()) as seen:
+        run = play(story, story.playbook, f"converge-{number}", debug=debug)
+    if seen:
+        raise SystemExit(f"scenario {story.name}: encryption keys were in processes: {sorted(seen)}")
     print(_tail(run))
     if run.rc != expected_rc(story):
         print(journals(story))

@@ -47,12 +47,12 @@ def test_every_apiserver_is_ready_at_its_own_address(story: Story) -> None:
 def test_canary_through_every_apiserver(story: Story) -> None:
     for name in _masters(story):
         kubectl = f"{_ADMIN} --server https://{node_address(story, name)}:6443 -n default"
-        ask(story, name, f"{kubectl} create configmap after-{name} --from-literal=word={name}-{story.name}")
+        ask(story, name, f"{kubectl} create secret generic after-{name} --from-literal=word={name}-{story.name}")
         for other in _masters(story):
             reader = f"{_ADMIN} --server https://{node_address(story, other)}:6443 -n default"
-            said = ask(story, other, f"{reader} get configmap after-{name} -o jsonpath='{{.data.word}}'")
+            said = ask(story, other, f"{reader} get secret after-{name} -o jsonpath='{{.data.word}}' | base64 -d")
             assert said == f"{name}-{story.name}"
-        ask(story, name, f"{kubectl} delete configmap after-{name}")
+        ask(story, name, f"{kubectl} delete secret after-{name}")
 
 
 def test_every_lease_moves(story: Story) -> None:

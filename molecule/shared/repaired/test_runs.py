@@ -7,6 +7,7 @@ import re
 
 import pytest
 
+from scenarios.leaks import disguises, encryption_keys, left_on_nodes
 from scenarios.nodes import digest, key_material
 from scenarios.story import Story
 
@@ -57,12 +58,23 @@ def test_refused_means_nothing_changed(story: Story) -> None:
         assert now[name] == broken[name], name
 
 
+def _keys(story: Story) -> set[str]:
+    return set((story.out / "keys.txt").read_text(encoding="utf-8").split())
+
+
 @pytest.mark.only.with_args(lambda story: story.debug)
 def test_no_key_in_anything_the_runs_wrote(story: Story) -> None:
-    keys = set((story.out / "keys.txt").read_text(encoding="utf-8").split()) | key_material(story)
+    keys = _keys(story) | key_material(story) | disguises(encryption_keys(story))
     assert len(keys) > 100
     for path in story.out.rglob("*"):
         if path.name in ("output.txt", "report.json"):
             text = path.read_text(encoding="utf-8")
             assert [key[:12] for key in keys if key in text] == [], path
             assert re.findall(r"-----BEGIN [A-Z ]*PRIVATE KEY-----", text) == [], path
+
+
+@pytest.mark.only.with_args(lambda story: story.debug and story.encryption)
+def test_no_encryption_key_lies_anywhere_else(story: Story) -> None:
+    keys = encryption_keys(story)
+    assert keys
+    assert left_on_nodes(story, disguises(keys)) == {}

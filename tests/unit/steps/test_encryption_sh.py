@@ -97,9 +97,9 @@ def test_keys_leave_a_node_only_for_this_run(shell: list[str], tmp_path: Path) -
     for key in (KEY, OTHER):
         assert base64.b64encode(key).decode() not in said
         assert base64.b64encode(base64.b64encode(key)).decode()[4:-4] not in said
+    other = Courier()
+    other.certificate()
     with pytest.raises(CourierError, match="not for this run"):
-        other = Courier()
-        other.certificate()
         other.take("m1", f"{place}/secrets.conf", answer.values["sealed"])
     holder.take("m1", f"{place}/secrets.conf", answer.values["sealed"])
     found = {c.path: (c.current, c.rules) for c in holder.candidates()}
