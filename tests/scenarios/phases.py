@@ -6,7 +6,6 @@ import json
 import shutil
 import sys
 import time
-from contextlib import nullcontext
 
 from scenarios.leaks import encryption_keys, watched
 from scenarios.nodes import digest, journals, key_material
@@ -51,7 +50,7 @@ def converge(story: Story) -> bool:
     """The operator's run; true when it changed something. Anything unexpected ends the phase with all a reader needs."""
     number = len(list(story.out.glob("converge-*"))) + 1
     debug = story.debug and number == 1
-    with watched(story) if debug else nullcontext(set()) as seen:
+    with watched(story, debug) as seen:
         run = play(story, story.playbook, f"converge-{number}", debug=debug)
     if seen:
         raise SystemExit(f"scenario {story.name}: encryption keys were in processes: {sorted(seen)}")
