@@ -84,7 +84,7 @@ class ActionModule(EncryptionStep):
             for resource, records, at in self.records(peer_args(node), places):
                 revision = at
                 tally.add(resource, records)
-        except (AnsibleError, NotRead) as error:
+        except (AnsibleError, NotRead, RuntimeError) as error:
             why = f"{node.name}: {' '.join(str(error).split())[:400]}"
             self.spool.put_encryption(EncryptionProof(now, why, candidates=candidates, unread=unread))
             return _said(why)

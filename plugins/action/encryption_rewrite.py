@@ -92,7 +92,7 @@ class ActionModule(EncryptionStep):
         except StepRefused as refusal:
             _JOB.halted = str(refusal)
             raise
-        except (courier.CourierError, ConfigRefused, NotRead, ValueError) as error:
+        except (courier.CourierError, ConfigRefused, NotRead, RuntimeError, ValueError) as error:
             _JOB.halted = str(error)
             raise StepRefused("not_told", str(error)) from None
         except AnsibleError as error:

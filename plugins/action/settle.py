@@ -65,7 +65,10 @@ class ActionModule(StepBase):
 def _args(node: Node, nodes: list[Node], seconds: int) -> dict[str, Any]:
     api = node.apiserver if node.is_master and node.apiserver is not None and node.apiserver.present else None
     where = f"{node.kubelet.manifests.rpartition('/')[0]}" if node.kubelet else "/etc/kubernetes"
+    told = api.encryption if api is not None else None
     return {
+        "covered": list(dict.fromkeys(name for rule in told.rules for name in rule.resources)) if told else [],
+        "peers": [_url(n) for n in nodes if told and n.name != node.name and _serves(n)],
         "seconds": max(0, seconds - _MARGIN),
         "healthz": node.kubelet.healthz_at if node.kubelet else "",
         "address": api.address if api else "",
@@ -74,6 +77,16 @@ def _args(node: Node, nodes: list[Node], seconds: int) -> dict[str, Any]:
         "confs": [f"{where}/admin.conf", f"{where}/super-admin.conf"],
         "nodes": [_object_name(n, nodes) for n in nodes if n.reachable],
     }
+
+
+def _serves(node: Node) -> bool:
+    return node.reachable and node.is_master and node.apiserver is not None and node.apiserver.listening
+
+
+def _url(node: Node) -> str:
+    assert node.apiserver is not None
+    address = node.apiserver.address
+    return f"https://{f'[{address}]' if ':' in address else address}:{node.apiserver.port}"
 
 
 def _object_name(node: Node, nodes: list[Node]) -> str:

@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from cryptography.hazmat.primitives.ciphers import Cipher
 from cryptography.hazmat.primitives.ciphers.algorithms import AES
 from cryptography.hazmat.primitives.ciphers.modes import CTR, ECB
-from nacl.secret import SecretBox
 
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils._facts.encryption import Opened
 
@@ -62,8 +61,7 @@ def opens(record: Record, key: bytes) -> bool:
     if len(body) < NEEDED[record.provider]:
         raise ValueError(f"{record.name}: {len(body)} bytes are not enough to tell")
     if record.provider == "secretbox":
-        # What encrypts nothing but zeros gives the key stream, behind nonce and authenticator alike.
-        stream = bytes(SecretBox(key).encrypt(bytes(_BLOCK), body[:_NONCE]))
+        stream = _secretbox(key, body[:_NONCE])
         start = _NONCE + _BLOCK
         plain = _xor(body[start : start + _BLOCK], stream[start:])
     elif record.provider == "aescbc":
@@ -83,6 +81,15 @@ def fits_by_padding(record: Record, key: bytes) -> bool:
     last = _xor(_decrypt_block(key, record.tail[-_BLOCK:]), record.tail[-2 * _BLOCK : -_BLOCK])
     size = last[-1]
     return 0 < size <= _BLOCK and last.endswith(bytes([size]) * size)
+
+
+def _secretbox(key: bytes, nonce: bytes) -> bytes:
+    """Nonce, authenticator and the first block of the key stream: what encrypting nothing but zeros gives."""
+    try:
+        from nacl.secret import SecretBox  # noqa: PLC0415  # only clusters with secretbox need it
+    except ImportError:
+        raise RuntimeError("Python's PyNaCl is not on this machine, which secretbox needs: pip install PyNaCl") from None
+    return bytes(SecretBox(key).encrypt(bytes(_BLOCK), nonce))
 
 
 def _decrypt_block(key: bytes, block: bytes) -> bytes:

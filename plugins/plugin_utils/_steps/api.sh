@@ -93,3 +93,14 @@ kr_nodes() {
   kr_as "$1" "$2" "$3" "$4/api/v1/nodes?pretty=0&includeObject=None" \
     -H 'Accept: application/json;as=Table;v=v1;g=meta.k8s.io' | kr_node_lines
 }
+
+# kr_root RESOURCE: path below which its group's preferred version is served, at KR_URL with KR_CONF (empty: nowhere).
+kr_root() {
+  case $1 in
+    *.*) ;;
+    *) echo /api/v1; return ;;
+  esac
+  # shellcheck disable=SC2153 # the caller's
+  kr_as "$KR_CONF" "$KR_ARG_CA" 10 "$KR_URL/apis/${1#*.}?pretty=0" |
+    sed -n 's|.*"preferredVersion":{"groupVersion":"\([^"]*\)".*|/apis/\1|p'
+}

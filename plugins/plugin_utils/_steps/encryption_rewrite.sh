@@ -4,16 +4,6 @@
 # KR_ARG_RECORDS: lines RESOURCE NAMESPACE NAME (NAMESPACE - for none); KR_ARG_ADDRESS, KR_ARG_PORT, KR_ARG_CA: of this node's
 # kube-apiserver; KR_ARG_CONFS: admin kubeconfigs, the first that is there is used.
 
-# kr_root RESOURCE: path of its group's version, looked up once for each.
-kr_root() {
-  case $1 in
-    *.*) ;;
-    *) echo /api/v1; return ;;
-  esac
-  kr_as "$KR_CONF" "$KR_ARG_CA" 10 "$KR_URL/apis/${1#*.}?pretty=0" |
-    sed -n 's|.*"preferredVersion":{"groupVersion":"\([^"]*\)".*|/apis/\1|p'
-}
-
 # kr_rewrite RESOURCE NAMESPACE NAME: empty where done, or gone meanwhile; else why not.
 kr_rewrite() {
   if [ "$1" != "$KR_KNOWN" ]; then KR_KNOWN=$1 KR_ROOT=$(kr_root "$1"); fi

@@ -1,6 +1,7 @@
 # shellcheck shell=sh
 # Waits, up to KR_ARG_SECONDS, until what was repaired lives again; changes nothing. Then, where KR_ARG_CANARY names it, writes,
-# reads and deletes a ConfigMap through this node's own kube-apiserver.
+# reads and deletes a ConfigMap through this node's own kube-apiserver. KR_ARG_COVERED: resources that it encrypts; all of them are
+# read as well, and a Secret written here is read through every other master (KR_ARG_PEERS: https://ADDRESS:PORT).
 # Masters: KR_ARG_ADDRESS, KR_ARG_PORT, KR_ARG_CA, KR_ARG_CONFS (admin kubeconfigs), KR_ARG_NODES (Node names that should live).
 # KR_ARG_LEADERS: also until controller-manager and scheduler lead and the nodes say Ready (a column that only leaders write).
 # All: KR_ARG_HEALTHZ, where kubelet says that it is well (ADDRESS:PORT), or empty.
@@ -81,20 +82,54 @@ kr_ask() {
   KR_CODE=$(printf '%s\n' "$KR_BODY" | sed -n 's/^@code=//p' | tail -n 1)
 }
 
-# kr_canary NAME: empty where it could be written, read and deleted, else what failed.
+# kr_canary NAME RESOURCE KIND FIELD WANT: empty where one could be written, read (in FIELD, as WANT) and deleted, else what failed.
 kr_canary() {
-  kr_maps=/api/v1/namespaces/kube-system/configmaps
-  kr_body="{\"apiVersion\":\"v1\",\"kind\":\"ConfigMap\",\"metadata\":{\"name\":\"$1\"},\"data\":{\"run\":\"$KR_RUN\"}}"
-  kr_ask POST "$kr_maps" -H 'Content-Type: application/json' --data "$kr_body"
+  kr_all=/api/v1/namespaces/kube-system/$2
+  kr_body="{\"apiVersion\":\"v1\",\"kind\":\"$3\",\"metadata\":{\"name\":\"$1\"},\"$4\":{\"run\":\"$KR_RUN\"}}"
+  kr_ask POST "$kr_all" -H 'Content-Type: application/json' --data "$kr_body"
   if [ "$KR_CODE" = 409 ]; then # left by a run that was killed
-    kr_ask DELETE "$kr_maps/$1"
-    kr_ask POST "$kr_maps" -H 'Content-Type: application/json' --data "$kr_body"
+    kr_ask DELETE "$kr_all/$1"
+    kr_ask POST "$kr_all" -H 'Content-Type: application/json' --data "$kr_body"
   fi
-  [ "$KR_CODE" = 201 ] || { kr_said_of write; return; }
-  kr_ask GET "$kr_maps/$1"
-  case $KR_CODE$KR_BODY in 200*"\"run\":\"$KR_RUN\""*) ;; *) kr_said_of read; return ;; esac
-  kr_ask DELETE "$kr_maps/$1"
-  [ "$KR_CODE" = 200 ] || kr_said_of delete
+  [ "$KR_CODE" = 201 ] || { kr_said_of "write of $2"; return; }
+  kr_own=$KR_URL
+  for KR_URL in "$kr_own" $KR_ARG_PEERS; do
+    kr_ask GET "$kr_all/$1"
+    case $KR_CODE$KR_BODY in 200*"\"run\":\"$5\""*) ;; *) kr_said_of "read of $2 at $KR_URL"; return ;; esac
+  done
+  KR_URL=$kr_own
+  kr_ask DELETE "$kr_all/$1"
+  [ "$KR_CODE" = 200 ] || kr_said_of "delete of $2"
+}
+
+# kr_list RESOURCE: empty where all of it can be read, page by page; contents only pass through a pipe.
+kr_list() {
+  kr_at=$KR_URL$(kr_root "$1")/${1%%.*}
+  kr_more=
+  while :; do
+    kr_got=$(kr_as "$KR_CONF" "$KR_ARG_CA" 30 "$kr_at?pretty=0&limit=500$kr_more" | tr '{' '\n' | tr ',' '\n' |
+      grep -E '^("continue":"|"message":"|@code=|curl: )')
+    case $kr_got in *@code=200*) ;; *) echo "list of $1: $(printf '%s' "$kr_got" | tr '\n' ' ' | cut -c1-300)"; return ;; esac
+    kr_next=$(printf '%s\n' "$kr_got" | sed -n 's/^"continue":"\([^"]*\)".*/\1/p')
+    [ -n "$kr_next" ] || return 0
+    kr_more="&continue=$kr_next"
+  done
+}
+
+# kr_prove NAME: the first thing that fails; a ConfigMap, and where secrets are encrypted one of them, and all that is encrypted.
+kr_prove() {
+  kr_peers=$KR_ARG_PEERS
+  KR_ARG_PEERS=
+  kr_no=$(kr_canary "$1" configmaps ConfigMap data "$KR_RUN")
+  KR_ARG_PEERS=$kr_peers
+  for kr_covered in $KR_ARG_COVERED; do
+    [ -z "$kr_no" ] || break
+    kr_no=$(kr_list "$kr_covered")
+    if [ -z "$kr_no" ] && [ "$kr_covered" = secrets ]; then
+      kr_no=$(kr_canary "$1" secrets Secret stringData "$(printf %s "$KR_RUN" | base64 | tr -d '\n')")
+    fi
+  done
+  echo "${kr_no:-ok}"
 }
 
 kr_said_of() {
@@ -114,5 +149,5 @@ kr_value took "$kr_took"
 [ -z "$KR_WAITS" ] || kr_value waits "$KR_WAITS"
 if [ -n "$KR_ARG_CANARY" ] && [ -n "$KR_ARG_ADDRESS" ]; then
   if [ -z "$KR_CONF" ]; then kr_value canary "could not be tried: no answer to an admin kubeconfig"
-  else kr_value canary "$(kr_failed=$(kr_canary "$KR_ARG_CANARY"); echo "${kr_failed:-ok}")"; fi
+  else kr_value canary "$(kr_prove "$KR_ARG_CANARY")"; fi
 fi

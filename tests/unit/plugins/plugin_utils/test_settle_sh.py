@@ -14,6 +14,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, ClassVar
+from urllib.parse import parse_qsl
 
 import pytest
 from cryptography import x509
@@ -40,6 +41,9 @@ class State:
     writable: bool = True
     maps: dict[str, str] = field(default_factory=dict)
     changes: list[str] = field(default_factory=list)
+    secrets: dict[str, str] = field(default_factory=dict)  # namespace/name -> value, base64
+    broken: str = ""  # why no secret can be listed
+    conflicts: int = 0  # writes that somebody else comes before
 
     def lease(self, space: str, name: str) -> dict[str, Any]:
         renewed = datetime.now(timezone.utc) - timedelta(seconds=self.ages.get(name, 3))
@@ -70,8 +74,38 @@ class Handler(BaseHTTPRequestHandler):
             self._json(200, {"kind": "Table", "rows": rows})
         elif path.startswith(MAPS) and path.rpartition("/")[2] in self.state.maps:
             self._json(200, {"kind": "ConfigMap", "data": {"run": self.state.maps[path.rpartition("/")[2]]}})
+        elif path == "/api/v1/secrets" and self.state.broken:
+            self._json(500, {"kind": "Status", "message": self.state.broken})
+        elif path == "/api/v1/secrets":
+            self._list(dict(parse_qsl(self.path.partition("?")[2])))
+        elif self._secret() in self.state.secrets:
+            self._json(200, {"kind": "Secret", "data": {"run": self.state.secrets[self._secret()]}})
         else:
             self._say(404, "{}")
+
+    def _secret(self) -> str:
+        """namespace/name of a path to one."""
+        words = self.path.partition("?")[0].split("/")
+        return f"{words[4]}/{words[6]}" if len(words) == 7 and words[5] == "secrets" else ""
+
+    def _list(self, asked: dict[str, str]) -> None:
+        names = sorted(self.state.secrets)
+        start, limit = int(asked.get("continue", "0")), int(asked["limit"])
+        items = [
+            {"metadata": {"name": n}, "data": {"run": self.state.secrets[n]}} for n in names[start : start + limit]
+        ]
+        more = {"continue": str(start + limit)} if start + limit < len(names) else {}
+        self.state.changes.append(f"LIST {len(items)}")
+        self._json(200, {"kind": "SecretList", "metadata": {"resourceVersion": "7", **more}, "items": items})
+
+    def do_PUT(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        if self.state.conflicts:
+            self.state.conflicts -= 1
+            self._json(409, {"kind": "Status"})
+            return
+        self.state.changes.append(f"PUT {self._secret()} {body['data']['run']}")
+        self._json(200, body)
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
@@ -81,6 +115,9 @@ class Handler(BaseHTTPRequestHandler):
             self._json(500, {"kind": "Status", "message": "etcdserver: request timed out"})
         elif name in self.state.maps:
             self._json(409, {"kind": "Status"})
+        elif body["kind"] == "Secret":
+            self.state.secrets[f"kube-system/{name}"] = base64.b64encode(body["stringData"]["run"].encode()).decode()
+            self._json(201, body)
         else:
             self.state.maps[name] = body["data"]["run"]
             self._json(201, body)
@@ -88,7 +125,7 @@ class Handler(BaseHTTPRequestHandler):
     def do_DELETE(self) -> None:
         name = self.path.partition("?")[0].rpartition("/")[2]
         self.state.changes.append(f"DELETE {name}")
-        self.state.maps.pop(name)
+        (self.state.secrets if self._secret() else self.state.maps).pop(self._secret() or name)
         self._json(200, {"kind": "Status"})
 
     def _json(self, code: int, body: Any) -> None:
@@ -125,22 +162,35 @@ class Api:
     port: int
     folder: Path
 
-    def settle(self, argv: list[str], seconds: int = 0, ca: str = "ca.crt", leaders: bool = True) -> Answer:
+    def settle(
+        self, argv: list[str], seconds: int = 0, ca: str = "ca.crt", leaders: bool = True, covered: str = ""
+    ) -> Answer:
+        return self.run(
+            argv,
+            "settle.sh",
+            KR_ARG_SECONDS=str(seconds),
+            KR_ARG_HEALTHZ="",
+            KR_ARG_CA=str(self.folder / ca),
+            KR_ARG_NODES="\n".join(NODES),
+            KR_ARG_CANARY="kuberevive-canary-m1",
+            KR_ARG_LEADERS="true" if leaders else "",
+            KR_ARG_COVERED=covered,
+            KR_ARG_PEERS=f"https://127.0.0.1:{self.port}",
+        )
+
+    def run(self, argv: list[str], script: str, **more: str) -> Answer:
+        """A script that talks to this server as to its node's own."""
         values = {
             "KR_RUN": "run-7",
             "KR_STEP": "settle@m1",
-            "KR_ARG_SECONDS": str(seconds),
-            "KR_ARG_HEALTHZ": "",
             "KR_ARG_ADDRESS": "127.0.0.1",
             "KR_ARG_PORT": str(self.port),
-            "KR_ARG_CA": str(self.folder / ca),
+            "KR_ARG_CA": str(self.folder / "ca.crt"),
             "KR_ARG_CONFS": f"{self.folder}/missing.conf\n{self.folder}/admin.conf",
-            "KR_ARG_NODES": "\n".join(NODES),
-            "KR_ARG_CANARY": "kuberevive-canary-m1",
-            "KR_ARG_LEADERS": "true" if leaders else "",
+            **more,
         }
         head = [f"{key}='{value}'" for key, value in values.items()]
-        parts = [(STEPS / name).read_text(encoding="utf-8") for name in ("lib.sh", "api.sh", "settle.sh")]
+        parts = [(STEPS / name).read_text(encoding="utf-8") for name in ("lib.sh", "api.sh", script)]
         text = "\n".join([*head, *parts, "echo @done"])
         ran = subprocess.run([*argv, "-s"], input=text, capture_output=True, text=True, check=False, timeout=60)
         return Answer(ran.returncode, ran.stdout, ran.stderr)
@@ -218,7 +268,7 @@ def test_a_left_over_canary_of_a_killed_run_is_replaced(api: Api) -> None:
 def test_a_refused_write_is_told_in_the_servers_own_words(api: Api) -> None:
     api.state.writable = False
     said = api.settle(["dash"]).values["canary"]
-    assert said.startswith("write: HTTP 500 ")
+    assert said.startswith("write of configmaps: HTTP 500 ")
     assert "etcdserver: request timed out" in said
 
 
@@ -228,3 +278,35 @@ def test_a_server_whose_certificate_does_not_verify_is_never_believed(api: Api) 
     assert "curl: (60)" in answer.values["waits"]
     assert answer.values["canary"].startswith("could not be tried")
     assert api.state.changes == []
+
+
+@pytest.mark.parametrize("argv", SHELLS, ids=" ".join)
+def test_where_secrets_are_encrypted_all_are_read_and_one_is_written(argv: list[str], api: Api) -> None:
+    api.state.secrets = {f"default/s{i:04}": "c2VjcmV0" for i in range(1200)}
+    answer = api.settle(argv, covered="secrets")
+    assert answer.values["canary"] == "ok"
+    assert api.state.changes[2:5] == ["LIST 500", "LIST 500", "LIST 200"]
+    assert api.state.changes[5:] == ["POST kuberevive-canary-m1", "DELETE kuberevive-canary-m1"]
+    assert len(api.state.secrets) == 1200
+    assert "c2VjcmV0" not in "".join(answer.rest)
+
+
+def test_a_secret_that_cannot_be_read_is_told_in_the_servers_own_words(api: Api) -> None:
+    api.state.broken = 'unable to transform key "/registry/secrets/a/b": invalid padding on input'
+    said = api.settle(["dash"], covered="secrets").values["canary"]
+    assert said.startswith("list of secrets: ")
+    assert "/registry/secrets/a/b" in said
+
+
+@pytest.mark.parametrize("argv", SHELLS, ids=" ".join)
+def test_records_are_written_again_as_they_are(argv: list[str], api: Api) -> None:
+    api.state.secrets = {"default/a": "YQ==", "default/b": "Yg=="}
+    api.state.conflicts = 2
+    records = "secrets default a\nsecrets default b\nsecrets default gone\nthings.example.com default x"
+    answer = api.run(argv, "encryption_rewrite.sh", KR_ARG_RECORDS=records)
+    assert api.state.changes == ["PUT default/a YQ==", "PUT default/b Yg=="]
+    assert answer.values["rewritten"] == "3"
+    assert [line for line in answer.rest if line.startswith("f ")] == ["f default/x no API serves things.example.com"]
+    api.state.conflicts = 9
+    answer = api.run(argv, "encryption_rewrite.sh", KR_ARG_RECORDS="secrets default a")
+    assert (answer.values["rewritten"], answer.rest) == ("0", ["f default/a @code=409 "])
