@@ -88,7 +88,9 @@ def _secretbox(key: bytes, nonce: bytes) -> bytes:
     try:
         from nacl.secret import SecretBox  # noqa: PLC0415  # only clusters with secretbox need it
     except ImportError:
-        raise RuntimeError("Python's PyNaCl is not on this machine, which secretbox needs: pip install PyNaCl") from None
+        raise RuntimeError(
+            "Python's PyNaCl is not on this machine, which secretbox needs: pip install PyNaCl"
+        ) from None
     return bytes(SecretBox(key).encrypt(bytes(_BLOCK), nonce))
 
 
