@@ -46,7 +46,7 @@ class ActionModule(EncryptionStep):
             content = self._proven(proven)
         except courier.CourierError as error:
             raise StepRefused("not_fetched", f"the configuration of {proven.host}: {error}") from None
-        return self.put(args, content, step)
+        return self.put(args, "the encryption configuration that opens the records", content, step)
 
     def _proven(self, proven: Candidate) -> bytes:
         """Its content, as long as it still says what was proven."""

@@ -42,7 +42,7 @@ class ActionModule(EncryptionStep):
         node = next((n for n in masters if n.name == self.host), None)
         if not told:
             return _said("no API server encrypts anything")
-        if self._fresh(self.spool.encryption(), do):
+        if courier.here().tried or self._fresh(self.spool.encryption()):
             return _said("it is known already")
         if node is None or not node.reachable:
             courier.here().unread[self.host] = "it cannot be reached"
@@ -50,7 +50,7 @@ class ActionModule(EncryptionStep):
         aim(self._connection, self._task.delegate_to, variables)
         return self._keys(node) if do == "keys" else self._records(node, told)
 
-    def _fresh(self, proof: EncryptionProof | None, do: str) -> bool:
+    def _fresh(self, proof: EncryptionProof | None) -> bool:
         if proof is None or proof.why:
             return False
         age = (datetime.now(timezone.utc) - proof.at).total_seconds()
@@ -103,6 +103,7 @@ class ActionModule(EncryptionStep):
             unread=unread,
         )
         self.spool.put_encryption(proof)
+        holder.tried = True
         return _said(f"{proof.encrypted} encrypted records, {proof.closed_count} of them open with no known key")
 
 

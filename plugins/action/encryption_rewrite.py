@@ -181,7 +181,7 @@ class ActionModule(EncryptionStep):
         assert _JOB.base is not None
         holder = courier.here()
         content = making.union(holder.document(_JOB.base.host, _JOB.base.path), _JOB.opened, holder.keys())
-        return self.put(self._at(args), content, step)
+        return self._put(args, "the encryption configuration with every key", content, step)
 
     def _rewrite(self, args: dict[str, Any], step: dict[str, Any]) -> dict[str, Any]:
         """Through the API, some hundred at a time; how far it is and how fast is shown."""
@@ -204,7 +204,16 @@ class ActionModule(EncryptionStep):
             raise StepRefused("not_one", f"{len(_JOB.todo)} records are not under the one key yet; run again")
         assert _JOB.base is not None
         document = courier.here().document(_JOB.base.host, _JOB.base.path)
-        return self.put(self._at(args), making.single(document, _JOB.keep), step)
+        content = making.single(document, _JOB.keep)
+        return self._put(args, "the encryption configuration with the one key that stays", content, step)
+
+    def _put(self, args: dict[str, Any], what: str, content: bytes, step: dict[str, Any]) -> dict[str, Any]:
+        """At this part's master; the report says of each line where that was."""
+        place = self._at(args)
+        result = self.put(place, what, content, step)
+        kept = str(result.pop("backup", ""))
+        lines = [*result.get("lines", []), *([f"what was there before is kept in {kept}"] if kept else [])]
+        return {**result, "lines": [f"{place['host']}: {line}" for line in lines]}
 
 
 def _opened_by(record: Record, keys: dict[tuple[str, str], bytes]) -> str:

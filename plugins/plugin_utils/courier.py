@@ -47,6 +47,7 @@ class Courier:
     _files: dict[tuple[str, str], bytes] = field(default_factory=dict, repr=False)  # (host, path) -> content
     _current: dict[str, str] = field(default_factory=dict, repr=False)  # host -> path
     unread: dict[str, str] = field(default_factory=dict, repr=False)  # host -> why
+    tried: bool = False  # the keys were tried on the records
 
     def certificate(self) -> str:
         """What nodes encrypt to, PEM; made on first use."""

@@ -35,9 +35,11 @@ class EncryptionStep(StepBase):
             raise courier.CourierError(why(answer))
         holder.take(host, path, answer.values["sealed"])
 
-    def put(self, args: Mapping[str, Any], content: bytes, step: dict[str, Any]) -> dict[str, Any]:
-        """Write the configuration at this task's node and restart its kube-apiserver. args: those of restart_args, and the file's."""
-        written = self.outcome(self.pipe("encryption_config.sh", {**args, "content": coded(content)}), step)
+    def put(self, args: Mapping[str, Any], what: str, content: bytes, step: dict[str, Any]) -> dict[str, Any]:
+        """Write the configuration (what: which one, for the operator) at this task's node and restart its kube-apiserver. args: those of restart_args, and the file's."""
+        written = self.outcome(
+            self.pipe("encryption_config.sh", {**args, "what": what, "content": coded(content)}), step
+        )
         if written.get("failed"):
             return written
         restarted = self.outcome(self.pipe("api.sh static_pod_restart.sh", dict(args)), step)

@@ -1,10 +1,10 @@
 # shellcheck shell=sh
-# Puts the proven EncryptionConfiguration in place of the one that is there, and keeps that one.
-# KR_ARG_FILE, KR_ARG_MODE, KR_ARG_OWNER; KR_ARG_CONTENT: base64, with keys: only ever in this shell's memory and its pipes.
+# Puts an EncryptionConfiguration in place of the one that is there, and keeps that one.
+# KR_ARG_WHAT: what it is, for the operator; KR_ARG_FILE, KR_ARG_MODE, KR_ARG_OWNER; KR_ARG_CONTENT: base64, with keys: only ever in this shell's memory and its pipes.
 kr_same() { [ -f "$KR_ARG_FILE" ] && [ "$(base64 <"$KR_ARG_FILE" | tr -d '\n')" = "$KR_ARG_CONTENT" ]; }
 
 if kr_same; then
-  kr_note "$KR_ARG_FILE is the proven configuration already"
+  kr_note "$KR_ARG_FILE is already $KR_ARG_WHAT"
 else
   mkdir -p "${KR_ARG_FILE%/*}" || kr_fail "${KR_ARG_FILE%/*} cannot be made"
   kr_backup "$KR_ARG_FILE"
@@ -12,5 +12,5 @@ else
   kr_place=$(readlink -f "$KR_ARG_FILE") || kr_place=$KR_ARG_FILE
   printf %s "$KR_ARG_CONTENT" | base64 -d | kr_put "$kr_place" "$KR_ARG_MODE" "$KR_ARG_OWNER" || exit 4
   kr_same || kr_fail "$KR_ARG_FILE is not what was written into it"
-  kr_did "wrote the proven encryption configuration to $KR_ARG_FILE (mode $KR_ARG_MODE, $KR_ARG_OWNER)"
+  kr_did "wrote $KR_ARG_WHAT to $KR_ARG_FILE (mode $KR_ARG_MODE, $KR_ARG_OWNER)"
 fi

@@ -188,7 +188,7 @@ def test_a_configuration_is_written_whole_and_the_old_one_kept(shell: list[str],
     file.parent.mkdir()
     file.write_text(configuration(OTHER))
     content = base64.b64encode(configuration(KEY).encode()).decode()
-    args = {"file": str(file), "mode": "640", "owner": "root:root", "content": content}
+    args = {"what": "the new one", "file": str(file), "mode": "640", "owner": "root:root", "content": content}
     answer, said = run(shell, tmp_path, "encryption_config.sh", **args)
     assert answer.done, said
     assert (file.read_text(), oct(file.stat().st_mode)[-3:]) == (configuration(KEY), "640")
