@@ -114,7 +114,9 @@ def truth(cluster: Cluster) -> Truth:
     if opened < NEEDED:
         return Truth(why=f"{opened} records in etcd open with a known key, and {NEEDED} are needed to prove one")
     if any(c.union and c.current for c in proof.candidates):
-        return Truth(why="a rewrite of all records under one key is not finished", mixed=True)
+        return Truth(
+            why="records in etcd are being rewritten under one key, and an earlier run did not finish that", mixed=True
+        )
     good = [c for c in proof.candidates if c.rules and not c.union and covers(c.rules, proof.opened)]
     for group in ([c for c in good if c.current], [c for c in good if not c.current]):
         meanings = {meaning(c.rules): c for c in group}
@@ -129,7 +131,9 @@ def truth(cluster: Cluster) -> Truth:
         return Truth(
             why=f"no configuration that was read opens all records, and not all were: {'; '.join(proof.unread)}"
         )
-    return Truth(why="no one configuration opens all records: keys were mixed", mixed=True)
+    return Truth(
+        why="records in etcd were written with several keys, and no configuration holds all of them", mixed=True
+    )
 
 
 def holders(proof: EncryptionProof, fingerprint: str) -> tuple[str, ...]:

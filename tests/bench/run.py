@@ -1,11 +1,12 @@
 """Benches: ratios of medians, all contenders in one run on the same lab. `make bench`, or one by name.
 
-    .venv/bin/python tests/bench/run.py [fleet] [healthy] [recovery] [--runs N] [--profile current]
+    .venv/bin/python tests/bench/run.py [fleet] [healthy] [recovery] [encryption] [--runs N] [--profile current]
 
 fleet     diagnose of 100 inventory hosts ÷ `ansible -m raw -a true` of the same hosts (forks 20), and peak memory
 healthy   recover-power-loss of a healthy 3+1 ÷ one `raw` of them
           (both also ÷ one raw task that sends the probe's text: what is left is the controller's own)
 recovery  recover-power-loss after incident.power_loss ÷ oracle.sh, and ÷ by_the_book.sh, to the same finish line
+encryption  which key opens which of 50,000 secrets ÷ `etcdctl get --prefix` of them into /dev/null; peak memory on both sides
 The 100 hosts are aliases of the lab's four nodes, each with an SSH connection of its own. Prints a Markdown table.
 """
 
@@ -201,7 +202,61 @@ def recovery(folder: Path, runs: int, profile: str) -> list[str]:
     return [line(title, took["ours"], took[name], name) for name in ("oracle", "by the book")]
 
 
-BENCHES = {"fleet": fleet, "healthy": healthy, "recovery": recovery}
+# 50,000 secrets of a few bytes, written through kube-apiserver as anybody would.
+_MANY = """set -e
+export KUBECONFIG=/etc/kubernetes/admin.conf
+kubectl create namespace many >/dev/null
+n=0
+while [ "$n" -lt 50 ]; do
+    { printf '{"apiVersion":"v1","kind":"List","items":['
+      i=0
+      while [ "$i" -lt 1000 ]; do
+          [ "$i" = 0 ] || printf ,
+          printf '{"apiVersion":"v1","kind":"Secret","metadata":{"name":"s%s-%s"},"data":{"a":"YWJj"}}' "$n" "$i"
+          i=$((i + 1))
+      done
+      printf ']}'; } | kubectl -n many create -f - >/dev/null
+    n=$((n + 1))
+done"""
+# The greatest sum of what the scan's own processes hold, in KiB, until the file is gone.
+_WATCH = """: >/run/watch; echo 0 >/run/peak
+while [ -e /run/watch ]; do
+    now=$(ps -C mawk,curl,base64 -o rss= | awk '{ s += $1 } END { print s + 0 }')
+    [ "$now" -le "$(cat /run/peak)" ] || echo "$now" >/run/peak
+    sleep 0.1
+done"""
+_ETCDCTL = """cd /etc/kubernetes/pki/etcd
+ETCDCTL_API=3 "/proc/$(pgrep -x etcd)/root/usr/local/bin/etcdctl" --endpoints https://127.0.0.1:2379 --cacert ca.crt --cert server.crt \
+    --key server.key get --prefix /registry/secrets/ >/dev/null"""
+
+
+def _exec(script: str) -> list[object]:
+    """A script on the first master."""
+    return [ROOT / "lab" / "lab", "exec", "--name", LAB, "m1", "--", "sh", "-c", script]
+
+
+def encryption(folder: Path, runs: int, profile: str) -> list[str]:
+    """A large number of encrypted records."""
+    lab("up", "--profile", profile, "--encryption", "aescbc")
+    run(_exec(_MANY))
+    path = inventory(folder, 4)
+    words = [BIN / "ansible-playbook", "-i", path, HERE / "proof.yml", "-e", "least=50000"]
+    with subprocess.Popen([str(w) for w in _exec(_WATCH)], stdout=subprocess.DEVNULL):
+        took = rounds(
+            runs,
+            {"proof": lambda: run(words), "etcdctl": lambda: run(_exec(_ETCDCTL))},
+        )
+        run(_exec("rm /run/watch"))
+    here = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024
+    there = int(run(_exec("cat /run/peak"))) // 1024
+    row = line("key of 50,000 secrets", took["proof"], took["etcdctl"], "etcdctl get --prefix")
+    return [
+        row,
+        f"\nPeak memory: largest process here {here} MB, the scan's processes on the node together {there} MB.\n",
+    ]
+
+
+BENCHES = {"fleet": fleet, "healthy": healthy, "recovery": recovery, "encryption": encryption}
 
 
 def main() -> None:
