@@ -79,6 +79,7 @@ RULES: tuple[Rule, ...] = (
     Rule("etcd.crash_loop_backoff", "pki.cert_expired"),
     Rule("etcd.crash_loop_backoff", "pki.cert_unreadable"),
     Rule("etcd.crash_loop_backoff", "pki.cert_not_yet_valid"),
+    Rule("apiserver.encryption_config_not_loaded", "apiserver.encryption_key_differs"),
     Rule("apiserver.encryption_mixed_keys", "apiserver.encryption_key_differs", "master"),
     Rule("apiserver.down", "kubelet.down"),
     Rule("apiserver.down", "runtime.down"),

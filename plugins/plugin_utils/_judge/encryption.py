@@ -104,7 +104,7 @@ def differs(node: Node, cluster: Cluster) -> Verdict:
 def not_loaded(node: Node, cluster: Cluster) -> Verdict:
     """The file was written after the process began, and it does not read it again by itself."""
     facts = facts_of(node)
-    if facts is None or facts.file is None or facts.file.state != "ok" or not _api_started(node):
+    if facts is None or facts.file is None or facts.file.state != "ok" or facts.problem or not _api_started(node):
         return NotApplicable("no API server runs that has read a configuration")
     if facts.reloads or facts.file.mtime <= _api_started(node) + _WAVER:
         return Ok()
