@@ -36,7 +36,10 @@ class EncryptionStep(StepBase):
         holder.take(host, path, answer.values["sealed"])
 
     def put(self, args: Mapping[str, Any], what: str, content: bytes, step: dict[str, Any]) -> dict[str, Any]:
-        """Write the configuration (what: which one, for the operator) at this task's node and restart its kube-apiserver. args: those of restart_args, and the file's."""
+        """Write the configuration at this task's node and restart its kube-apiserver.
+
+        what: which one it is, for the operator. args: those of restart_args, and the file's.
+        """
         written = self.outcome(
             self.pipe("encryption_config.sh", {**args, "what": what, "content": coded(content)}), step
         )

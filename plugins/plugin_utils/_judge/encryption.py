@@ -23,6 +23,7 @@ from ansible_collections.kuberevive.cluster.plugins.plugin_utils.model import Cl
 __all__: list[str] = []
 
 _SYNC = "encryption_config_sync"
+_CONSENT = "apiserver.encryption_mixed_keys"
 _SHOWN = 10
 _WAVER = 2  # seconds; the kernel's time of boot, by which processes are dated, wavers
 
@@ -53,10 +54,28 @@ def invalid(node: Node, cluster: Cluster) -> Verdict:
         return CouldNotTell(facts.withheld)
     why = facts.problem or ("" if facts.file.state == "ok" else f"it is {facts.file.state}")
     if not why:
-        return Ok()
+        return _two_of_one_name(node, cluster)
     summary = f"{facts.file.path} is no configuration that kube-apiserver would take: {why}"
     evidence = f"{facts.file.size} bytes, mode {facts.file.mode}"
     return Found("critical", summary, (evidence,), _SYNC, refs=("A03",))
+
+
+def _two_of_one_name(node: Node, cluster: Cluster) -> Verdict:
+    """An API server takes that, and tries both; but a record only says the name of its key. A rewrite of ours makes it so."""
+    facts, proof = facts_of(node), cluster.encryption
+    if (
+        facts is None
+        or facts.file is None
+        or any(c.union and c.host == node.name for c in (proof.candidates if proof else ()))
+    ):
+        return Ok()
+    for rule in rules_at(node, cluster):
+        names = [f"{p.kind} key {k.name}" for p in rule.providers for k in p.keys]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            summary = f"{facts.file.path} has two keys of one name, and a record says only the name: {', '.join(twice)}"
+            return Found("warning", summary, (f"{' '.join(rule.resources)}: {', '.join(names)}",), refs=("A03",))
+    return Ok()
 
 
 @check("apiserver.encryption_config_exposed", on="masters", needs=("apiserver",))
@@ -130,10 +149,7 @@ def mixed(node: Node, cluster: Cluster) -> Verdict:
     found = truth(cluster)
     if not found.mixed:
         return Ok()
-    summary = "records in etcd were written with several keys, and no configuration holds all of them"
-    return Found(
-        "critical", summary, _counted(proof), "encryption_rewrite", "apiserver.encryption_mixed_keys", ("A02",)
-    )
+    return Found("critical", found.why, _counted(proof), "encryption_rewrite", _CONSENT, ("A02",))
 
 
 @check("apiserver.encryption_records_unreadable", on="masters", needs=("apiserver",))

@@ -169,6 +169,19 @@ def test_a_name_in_the_records_that_the_configuration_does_not_have_is_no_cover(
     assert found == {"key_differs@m1"}
 
 
+def test_two_keys_of_one_name_are_told_but_not_while_a_rewrite_needs_them() -> None:
+    told = (rules(A, B), rules(A, B))
+    known = proof({A: 40}, *told)
+    findings, _ = judge(cluster(known, *told), ("apiserver",))
+    assert {(f.id, f.severity) for f in findings} == {
+        (f"apiserver.encryption_config_invalid@{host}", "warning") for host in ("m1", "m2")
+    }
+    ours = replace(known, candidates=tuple(replace(c, union=True) for c in known.candidates))
+    findings, _ = judge(cluster(ours, *told), ("apiserver",))
+    assert [f.id for f in findings] == ["apiserver.encryption_mixed_keys@m1"]
+    assert "did not finish" in findings[0].summary
+
+
 def test_records_that_no_key_opens_are_named_and_never_touched() -> None:
     told = (rules(A), rules(A), rules(A))
     known = proof(
