@@ -19,7 +19,8 @@ _SECRET = re.compile(r"secret: *([A-Za-z0-9+/]{20,}=*)")
 _WATCH = r"""
 umask 077; cat >/run/kr-keys; : >/run/kr-seen; : >/run/kr-watch
 setsid sh -c 'while [ -e /run/kr-watch ]; do
-  grep -aohF -f /run/kr-keys /proc/[0-9]*/cmdline /proc/[0-9]*/environ >>/run/kr-seen 2>/dev/null; sleep 0.2; done' </dev/null >/dev/null 2>&1 &
+  grep -aohF -f /run/kr-keys /proc/[0-9]*/cmdline /proc/[0-9]*/environ >>/run/kr-seen 2>/dev/null
+  sleep 0.2; done' </dev/null >/dev/null 2>&1 &
 """
 # Not the configurations themselves, and not what is kept of them.
 _LEFT = r"""
