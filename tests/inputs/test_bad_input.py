@@ -75,7 +75,10 @@ def test_an_inventory_that_is_not_there(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("allow", "sentence"),
     [
-        (["etcd.everything"], "kuberevive_allow names 'etcd.everything', which nothing asks for; known names: etcd."),
+        (
+            ["etcd.everything"],
+            "kuberevive_allow names 'etcd.everything', which nothing asks for; known names: apiserver.",
+        ),
         ("etcd.member_data_lost", "kuberevive_allow must be a list of names"),
     ],
     ids=["unknown name", "no list"],

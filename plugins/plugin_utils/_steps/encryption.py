@@ -80,9 +80,9 @@ def _synced(node: Node, args: Mapping[str, Any]) -> Node:
 
 
 def _plan_rewrite(node: Node, cluster: Cluster, findings: tuple[Finding, ...]) -> Planned | Refused:
-    proof, peer = cluster.encryption, etcd_view.reference(cluster)
+    proof, peer = cluster.encryption, _serving(cluster)
     if proof is None or peer is None:
-        return Refused("no member of etcd answers with a quorum")
+        return Refused("no master has both an etcd that answers with a quorum and a kube-apiserver that serves")
     if proof.unread:
         return Refused(f"the keys of all masters are needed, and not all could be read: {'; '.join(proof.unread)}")
     rules = [rule for c in proof.candidates if c.current for rule in c.rules]
@@ -98,9 +98,21 @@ def _plan_rewrite(node: Node, cluster: Cluster, findings: tuple[Finding, ...]) -
         if isinstance(told, str):
             return Refused(f"{each.name}: {told}")
         masters.append(told)
-    # Restarted last: the one that records are rewritten through.
     args = {**peer_args(peer), "masters": masters, "places": ranges(rules, _prefix(cluster))}
     return Planned("bring all records under one encryption key, on every master", args)
+
+
+def _serving(cluster: Cluster) -> Node | None:
+    """The master that records are read and rewritten at."""
+    known = etcd_view.reference(cluster)
+    if known is None or known.etcd is None or known.etcd.status is None:
+        return None
+    for node in (known, *cluster.masters):
+        status = node.etcd.status if node.etcd is not None and node.etcd.linearizable else None
+        same = status is not None and status.cluster_id == known.etcd.status.cluster_id
+        if same and node.apiserver is not None and node.apiserver.listening:
+            return node
+    return None
 
 
 def _master_args(node: Node, proof: EncryptionProof, cluster: Cluster) -> dict[str, Any] | str:
@@ -108,8 +120,8 @@ def _master_args(node: Node, proof: EncryptionProof, cluster: Cluster) -> dict[s
     facts = facts_of(node)
     if not node.reachable or facts is None or facts.file is None or node.apiserver is None:
         return "its API server's configuration cannot be reached"
-    if node.apiserver.unit or not node.apiserver.listening:
-        return "its kube-apiserver must be a static pod that serves"
+    if node.apiserver.unit:
+        return f"kube-apiserver is run by {node.apiserver.unit} here, and only static pods are restarted"
     restart = restart_args(node, ("kube-apiserver",))
     if isinstance(restart, str):
         return restart

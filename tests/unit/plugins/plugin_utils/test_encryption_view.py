@@ -139,6 +139,28 @@ def test_mixed_keys_need_consent_and_explain_themselves_by_the_odd_one() -> None
     assert any("opens 3 records of secrets; known in m3" in line for line in mixed.evidence)
 
 
+def test_what_is_rewritten_is_rewritten_through_a_master_that_serves() -> None:
+    told = (rules(A), rules(A), rules(B))
+    seen = cluster(proof({A: 40, B: 3}, *told), *told, allow=("apiserver.encryption_mixed_keys",))
+
+    def peer_of(subject: Cluster) -> str:
+        steps, refusals = plan(subject, judge(subject, ("apiserver",))[0])
+        done = next((s for s in steps if s.kind == "encryption_rewrite"), None)
+        return str(done.args["peer"]) if done else next(r.reason for r in refusals if r.kind == "encryption_rewrite")
+
+    assert peer_of(seen) == "m1"
+    for number, peer in ((0, "m2"), (1, "m3")):  # one after the other stops to serve
+        nodes = list(seen.nodes)
+        api = nodes[number].apiserver
+        assert api is not None
+        nodes[number] = replace(nodes[number], apiserver=replace(api, listening=False))
+        seen = replace(seen, nodes=tuple(nodes))
+        assert peer_of(seen) == peer
+    last = seen.nodes[2]
+    seen = replace(seen, nodes=(*seen.nodes[:2], replace(last, apiserver=replace(last.apiserver, listening=False))))  # type: ignore[type-var]
+    assert "no master has both" in peer_of(seen)
+
+
 @pytest.mark.parametrize(
     ("known", "why"),
     [
