@@ -15,7 +15,7 @@ from ansible_collections.kuberevive.cluster.plugins.plugin_utils._facts.encrypti
 )
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils.model import Cluster, Node
 
-__all__ = ["NEEDED", "Truth", "covers", "facts_of", "holders", "meaning", "ranges", "rules_at", "truth"]
+__all__ = ["NEEDED", "Truth", "covers", "facts_of", "holders", "meaning", "ranges", "rules_at", "truth", "unfinished"]
 
 NEEDED = 3  # records that must open before a key counts as proven
 # Where a resource does not lie under its own name.
@@ -103,6 +103,11 @@ def _places(resource: str) -> tuple[str, ...]:
     return (name, f"{group}/{name}") if group.endswith(".k8s.io") else (f"{group}/{name}",)
 
 
+def unfinished(proof: EncryptionProof | None) -> bool:
+    """Whether an earlier run has begun to rewrite records under one key, and an API server still has the keys for that."""
+    return proof is not None and any(c.union and c.current for c in proof.candidates)
+
+
 def truth(cluster: Cluster) -> Truth:
     """What the records prove."""
     proof = cluster.encryption
@@ -113,7 +118,7 @@ def truth(cluster: Cluster) -> Truth:
     opened = sum(each.count for each in proof.opened)
     if opened < NEEDED:
         return Truth(why=f"{opened} records in etcd open with a known key, and {NEEDED} are needed to prove one")
-    if any(c.union and c.current for c in proof.candidates):
+    if unfinished(proof):
         return Truth(
             why="records in etcd are being rewritten under one key, and an earlier run did not finish that", mixed=True
         )

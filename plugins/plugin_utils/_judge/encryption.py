@@ -17,6 +17,7 @@ from ansible_collections.kuberevive.cluster.plugins.plugin_utils.encryption_view
     meaning,
     rules_at,
     truth,
+    unfinished,
 )
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils.model import Cluster, Node
 
@@ -96,6 +97,8 @@ def differs(node: Node, cluster: Cluster) -> Verdict:
     told = {m.name: facts_of(m) for m in cluster.masters if m.apiserver is not None and m.apiserver.present}
     if all(f is None for f in told.values()):
         return NotApplicable("no API server encrypts anything")
+    if unfinished(cluster.encryption):
+        return NotApplicable("an unfinished rewrite is what makes it differ")
     readable = {n: rules for n, f in told.items() if (rules := rules_at(cluster.node(n), cluster)) or f is None}
     if node.name not in readable:
         return NotApplicable("its configuration could not be read")
@@ -125,6 +128,8 @@ def not_loaded(node: Node, cluster: Cluster) -> Verdict:
     facts = facts_of(node)
     if facts is None or facts.file is None or facts.file.state != "ok" or facts.problem or not _api_started(node):
         return NotApplicable("no API server runs that has read a configuration")
+    if unfinished(cluster.encryption):
+        return NotApplicable("an unfinished rewrite restarts it")
     if facts.reloads or facts.file.mtime <= _api_started(node) + _WAVER:
         return Ok()
     late = facts.file.mtime - _api_started(node)

@@ -202,6 +202,9 @@ def test_two_keys_of_one_name_are_told_but_not_while_a_rewrite_needs_them() -> N
     findings, _ = judge(cluster(ours, *told), ("apiserver",))
     assert [f.id for f in findings] == ["apiserver.encryption_mixed_keys@m1"]
     assert "did not finish" in findings[0].summary
+    half = cluster(replace(ours, candidates=ours.candidates[:1]), rules(A, B), rules(A))
+    findings, _ = judge(half, ("apiserver",))
+    assert [f.id for f in findings] == ["apiserver.encryption_mixed_keys@m1"]
 
 
 def test_records_that_no_key_opens_are_named_and_never_touched() -> None:
