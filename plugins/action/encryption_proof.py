@@ -7,8 +7,9 @@ from typing import Any
 
 from ansible.errors import AnsibleError
 
-from ansible_collections.kuberevive.cluster.plugins.plugin_utils import courier
+from ansible_collections.kuberevive.cluster.plugins.plugin_utils import courier, etcd_view
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils._facts.encryption import (
+    Candidate,
     EncryptionFacts,
     EncryptionProof,
 )
@@ -17,7 +18,7 @@ from ansible_collections.kuberevive.cluster.plugins.plugin_utils.delegation impo
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils.encryption_records import Tally
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils.encryption_step import EncryptionStep, NotRead
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils.encryption_view import facts_of, ranges
-from ansible_collections.kuberevive.cluster.plugins.plugin_utils.model import Node
+from ansible_collections.kuberevive.cluster.plugins.plugin_utils.model import Cluster, Node
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils.spool import Spool
 
 __all__ = ["ActionModule"]
@@ -48,7 +49,7 @@ class ActionModule(EncryptionStep):
             courier.here().unread[self.host] = "it cannot be reached"
             return _said("it cannot be reached")
         aim(self._connection, self._task.delegate_to, variables)
-        return self._keys(node) if do == "keys" else self._records(node, told)
+        return self._keys(node) if do == "keys" else self._records(node, told, masters)
 
     def _fresh(self, proof: EncryptionProof | None) -> bool:
         if proof is None or proof.why:
@@ -69,18 +70,21 @@ class ActionModule(EncryptionStep):
             return _said(holder.unread[node.name])
         return _said(f"{sum(c.host == node.name for c in holder.candidates())} configurations")
 
-    def _records(self, node: Node, told: list[EncryptionFacts]) -> dict[str, Any]:
+    def _records(self, node: Node, told: list[EncryptionFacts], masters: list[Node]) -> dict[str, Any]:
         holder = courier.here()
-        candidates = holder.candidates()
         now = datetime.now(timezone.utc)
         unread = tuple(f"{host}: {why}" for host, why in holder.unread.items())
-        places = ranges([rule for c in candidates for rule in c.rules], told[0].prefix)
-        tally, revision = Tally(holder.keys()), ""
+        candidates: tuple[Candidate, ...] = ()
+        revision = ""
         try:
+            candidates = holder.candidates()
+            places = ranges([rule for c in candidates for rule in c.rules], told[0].prefix)
+            tally = Tally(holder.keys())
             if not places:
                 raise NotRead("no configuration could be read that says what is encrypted")
-            if node.etcd is None or not node.etcd.listening:
-                raise NotRead("its etcd does not answer")
+            why = _not_the_cluster(node, masters)
+            if why:
+                raise NotRead(why)
             for resource, records, at in self.records(peer_args(node), places):
                 revision = at
                 tally.add(resource, records)
@@ -93,7 +97,7 @@ class ActionModule(EncryptionStep):
             read_at=node.name,
             revision=revision,
             opened=tally.opened,
-            plain=tally.plain,
+            others=tally.others,
             kms=tally.kms,
             closed=tuple(tally.closed),
             closed_count=tally.closed_count,
@@ -105,6 +109,18 @@ class ActionModule(EncryptionStep):
         self.spool.put_encryption(proof)
         holder.tried = True
         return _said(f"{proof.encrypted} encrypted records, {proof.closed_count} of them open with no known key")
+
+
+def _not_the_cluster(node: Node, masters: list[Node]) -> str:
+    """Why this master's etcd is not to be believed: it does not answer, or not for the cluster that the others are."""
+    known = etcd_view.reference(Cluster(tuple(masters), datetime.now(timezone.utc)))
+    if known is None or known.etcd is None or known.etcd.status is None:
+        return "no member of etcd answers with a quorum"
+    if node.etcd is None or node.etcd.status is None or not node.etcd.linearizable:
+        return "its etcd does not answer with a quorum"
+    if node.etcd.status.cluster_id != known.etcd.status.cluster_id:
+        return f"its etcd is another cluster than that of {known.name}"
+    return ""
 
 
 def _said(text: str) -> dict[str, Any]:

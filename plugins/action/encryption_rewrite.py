@@ -47,7 +47,8 @@ class _Job:
 
     halted: str = ""
     base: Candidate | None = None
-    keep: str = ""
+    keep: making.Keeper = ("", "", "")
+    everywhere: bool = False  # every master writes with it already
     opened: tuple[Opened, ...] = ()
     todo: list[tuple[str, str]] = field(default_factory=list, repr=False)  # (resource, name in etcd) not under the key
 
@@ -81,6 +82,7 @@ class ActionModule(EncryptionStep):
             "union": self._union,
             "rewrite": self._rewrite,
             "single": self._single,
+            "last": self._last,
         }
         part = str(self._task.args.get("do") or "")
         if part not in parts:
@@ -97,6 +99,9 @@ class ActionModule(EncryptionStep):
             raise StepRefused("not_told", str(error)) from None
         except AnsibleError as error:
             _JOB.halted = str(error)
+            raise
+        except Exception as error:  # its words might hold what nobody may see
+            _JOB.halted = f"{part} ended by {type(error).__name__}"
             raise
         if result.get("failed"):
             _JOB.halted = str(result["msg"])
@@ -121,19 +126,22 @@ class ActionModule(EncryptionStep):
             _JOB.base = making.base_of(candidates, tally.opened)
             if _JOB.base is None:
                 raise StepRefused("no_base", "no master writes with a key of its own, so there is none to keep")
-            _JOB.keep, _JOB.opened = making.keeper(_JOB.base), tally.opened
+            _JOB.keep = making.keeper(_JOB.base) or _JOB.keep
+            _JOB.opened = tally.opened
+            _JOB.everywhere = all(making.keeper(c) == _JOB.keep for c in candidates if c.current and c.rules)
         _JOB.todo = []
         accidents: list[tuple[Record, bytes]] = []
-        keep = next(key for (_, print_), key in keys.items() if print_ == _JOB.keep)
-        others = {kind: key for kind, key in keys.items() if kind[1] != _JOB.keep}
+        provider, kept_name, kept_print = _JOB.keep
+        keep = keys[provider, kept_print]
         for resource, records, _ in self.records(args, args["places"]):
             for record in records:
                 print_ = _opened_by(record, keys)
-                if not print_ or print_ == _JOB.keep:
+                if not print_ or (record.provider, record.key_name, print_) == _JOB.keep:
                     continue
                 _JOB.todo.append((resource, record.name))
-                if record.provider == "aescbc" and self._keeps_aescbc() and fits_by_padding(record, keep):
-                    accidents.append((record, others[record.provider, print_]))
+                alike = print_ != kept_print and (record.provider, record.key_name) == (provider, kept_name)
+                if provider == "aescbc" and alike and fits_by_padding(record, keep):
+                    accidents.append((record, keys[provider, print_]))
         lines = [self._settle_accident(args, record, key, keep) for record, key in accidents]
         return _did(*lines)
 
@@ -143,20 +151,15 @@ class ActionModule(EncryptionStep):
             tally.add(resource, records)
         return tally
 
-    def _keeps_aescbc(self) -> bool:
-        return _JOB.base is not None and _JOB.base.rules[0].providers[0].kind == "aescbc"
-
     def _settle_accident(self, args: dict[str, Any], record: Record, key: bytes, keep: bytes) -> str:
         """AES-CBC has no MAC: under the union an API server would take this one for the first key's and read nonsense."""
-        assert _JOB.base is not None
         name = coded(record.name)
         for _ in range(5):
             found = self._ask(args, "/v3/kv/range", {"key": name})
             if not found.get("kvs"):
                 return f"{record.name} is gone meanwhile"
             now = found["kvs"][0]
-            kept_name = _JOB.base.rules[0].providers[0].keys[0].name
-            value = making.rewritten(record.name, base64.b64decode(now["value"]), key, keep, kept_name)
+            value = making.rewritten(record.name, base64.b64decode(now["value"]), key, keep, _JOB.keep[1])
             body = {
                 "compare": [{"key": name, "target": "MOD", "result": "EQUAL", "mod_revision": now["mod_revision"]}],
                 "success": [{"request_put": {"key": name, "value": coded(value)}}],
@@ -176,7 +179,7 @@ class ActionModule(EncryptionStep):
         return reply.data
 
     def _union(self, args: dict[str, Any], step: dict[str, Any]) -> dict[str, Any]:
-        if not _JOB.todo:
+        if _JOB.everywhere and not _JOB.todo:
             return _did()
         assert _JOB.base is not None
         holder = courier.here()
@@ -206,6 +209,16 @@ class ActionModule(EncryptionStep):
         document = courier.here().document(_JOB.base.host, _JOB.base.path)
         content = making.single(document, _JOB.keep)
         return self._put(args, "the encryption configuration with the one key that stays", content, step)
+
+    def _last(self, args: dict[str, Any], step: dict[str, Any]) -> dict[str, Any]:
+        """A master may have written with its old key until it was restarted."""
+        self._records(args, step)
+        if _JOB.todo:
+            return {
+                "failed": True,
+                "msg": f"{len(_JOB.todo)} records were written with another key meanwhile; run again",
+            }
+        return _did()
 
     def _put(self, args: dict[str, Any], what: str, content: bytes, step: dict[str, Any]) -> dict[str, Any]:
         """At this part's master; the report says of each line where that was."""

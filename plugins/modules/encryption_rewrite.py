@@ -9,21 +9,21 @@ short_description: Bring records that masters wrote with several keys under one 
 version_added: 0.2.0
 description:
   - For one task with a loop of parts, delegated to where each works. V(fetch) at every master, V(records), V(union) at every
-    master, V(records), V(rewrite), V(records), V(single) at every master. Keys stay in the memory of the one process that
+    master, V(records), V(rewrite), V(records), V(single) at every master, V(last). Keys stay in the memory of the one process that
     works through the loop. A part that fails ends the parts after it.
   - V(records) finds the records that are not under the key that stays, the one that opens most. Where such a record's padding
     would pass under that key by accident, it is rewritten in etcd itself, by a transaction that only succeeds while the
     record is unchanged.
   - V(union) gives a master a configuration with all keys, the one that stays first; V(rewrite) has kube-apiserver write every
     other record again, as it is; V(single) gives a master the configuration with the one key. Every kube-apiserver is
-    restarted by itself and waited for.
+    restarted by itself and waited for. V(last) fails where a record was written with another key meanwhile.
   - Each part looks at how things are, so that a run that was killed is gone on with by the next.
 options:
   do:
     description: The part.
     type: str
     required: true
-    choices: [fetch, records, union, rewrite, single]
+    choices: [fetch, records, union, rewrite, single, last]
   at:
     description: Inventory name of the master that the part works at.
     type: str

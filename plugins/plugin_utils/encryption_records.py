@@ -141,7 +141,7 @@ class Tally:
             self._keys.setdefault(provider, []).append((fingerprint, key))
         self._opened: dict[tuple[str, str, str, str], int] = {}
         self._kms: dict[str, int] = {}
-        self.plain = 0
+        self._others: dict[tuple[str, str, str, str], int] = {}
         self.closed: list[str] = []
         self.closed_count = 0
         self.odd: list[str] = []
@@ -150,9 +150,12 @@ class Tally:
     def add(self, resource: str, records: Iterable[Record]) -> None:
         """Count these."""
         for record in records:
+            if record.provider in ("identity", "kms"):
+                mark = (resource, record.provider, record.key_name, "")
+                self._others[mark] = self._others.get(mark, 0) + 1
             if record.provider == "identity":
-                self.plain += 1
-            elif record.provider == "kms":
+                continue
+            if record.provider == "kms":
                 plugin = f"{record.version} {record.key_name}{_kms_key(record)}"
                 self._kms[plugin] = self._kms.get(plugin, 0) + 1
             elif record.provider == "unknown":
@@ -183,6 +186,11 @@ class Tally:
     def opened(self) -> tuple[Opened, ...]:
         """Which key opens how many records of which resource."""
         return tuple(Opened(*mark, count) for mark, count in self._opened.items())
+
+    @property
+    def others(self) -> tuple[Opened, ...]:
+        """Records that no local key is for."""
+        return tuple(Opened(*mark, count) for mark, count in self._others.items())
 
     @property
     def kms(self) -> tuple[str, ...]:

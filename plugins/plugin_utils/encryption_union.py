@@ -22,7 +22,9 @@ from ansible_collections.kuberevive.cluster.plugins.plugin_utils._facts.encrypti
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils.courier import MARK
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils.encryption_records import opens, read
 
-__all__ = ["base_of", "keeper", "rewritten", "single", "union"]
+__all__ = ["Keeper", "base_of", "keeper", "rewritten", "single", "union"]
+
+Keeper = tuple[str, str, str]  # provider, name and fingerprint of the key that stays
 
 
 def base_of(candidates: Iterable[Candidate], opened: Iterable[Opened]) -> Candidate | None:
@@ -31,16 +33,17 @@ def base_of(candidates: Iterable[Candidate], opened: Iterable[Opened]) -> Candid
     unions = [c for c in current if c.union]
     if unions:
         return unions[0]
-    counts: dict[str, int] = {}
+    counts: dict[Keeper | None, int] = {}
     for each in opened:
-        counts[each.fingerprint] = counts.get(each.fingerprint, 0) + each.count
+        mark = (each.provider, each.key_name, each.fingerprint)
+        counts[mark] = counts.get(mark, 0) + each.count
     return max(current, key=lambda c: counts.get(keeper(c), 0), default=None)
 
 
-def keeper(candidate: Candidate) -> str:
-    """Fingerprint of the key that it writes with; empty: it writes plain text, or by a KMS plugin."""
+def keeper(candidate: Candidate) -> Keeper | None:
+    """The key that it writes with; None: it writes plain text, or by a KMS plugin."""
     first = candidate.rules[0].providers[0]
-    return first.keys[0].fingerprint if first.keys else ""
+    return (first.kind, first.keys[0].name, first.keys[0].fingerprint) if first.keys else None
 
 
 def union(base: Mapping[str, Any], opened: Iterable[Opened], keys: Mapping[tuple[str, str], bytes]) -> bytes:
@@ -57,7 +60,7 @@ def union(base: Mapping[str, Any], opened: Iterable[Opened], keys: Mapping[tuple
     return MARK + b"\n" + yaml.safe_dump(document, sort_keys=False).encode()
 
 
-def single(base: Mapping[str, Any], keep: str) -> bytes:
+def single(base: Mapping[str, Any], keep: Keeper) -> bytes:
     """The base without any key but the one that stays."""
     document = copy.deepcopy(dict(base))
     for rule in document["resources"]:
@@ -65,7 +68,7 @@ def single(base: Mapping[str, Any], keep: str) -> bytes:
         for provider in rule["providers"]:
             ((kind, content),) = provider.items()
             if "keys" in (content or {}):
-                content["keys"] = [k for k in content["keys"] if _print(k["secret"]) == keep]
+                content["keys"] = [k for k in content["keys"] if (kind, k["name"], _print(k["secret"])) == keep]
                 if not content["keys"]:
                     continue
             kept.append({kind: content})

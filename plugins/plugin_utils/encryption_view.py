@@ -15,7 +15,19 @@ from ansible_collections.kuberevive.cluster.plugins.plugin_utils._facts.encrypti
 )
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils.model import Cluster, Node
 
-__all__ = ["NEEDED", "Truth", "covers", "facts_of", "holders", "meaning", "ranges", "rules_at", "truth", "unfinished"]
+__all__ = [
+    "NEEDED",
+    "Truth",
+    "covers",
+    "facts_of",
+    "holders",
+    "meaning",
+    "ranges",
+    "rules_at",
+    "truth",
+    "unfinished",
+    "unknown",
+]
 
 NEEDED = 3  # records that must open before a key counts as proven
 # Where a resource does not lie under its own name.
@@ -68,13 +80,15 @@ def covers(rules: Sequence[Rule], opened: Iterable[Opened]) -> bool:
 
 
 def _reads(rules: Sequence[Rule], opened: Opened) -> bool:
-    return any(
-        p.kind == opened.provider and k.name == opened.key_name and k.fingerprint == opened.fingerprint
-        for rule in rules
-        if "*" in opened.resource or any(_includes(name, opened.resource) for name in rule.resources)
-        for p in rule.providers
-        for k in p.keys
-    )
+    wide = "*" in opened.resource
+    fitting = [r for r in rules if wide or any(_includes(name, opened.resource) for name in r.resources)]
+    providers = [p for rule in fitting for p in rule.providers if p.kind == opened.provider]
+    if opened.provider == "identity":
+        # What no rule speaks of is stored, and read, in plain text; of a wildcard nobody can tell what it covers.
+        return wide or not fitting or bool(providers)
+    if opened.provider == "kms":
+        return any(p.name == opened.key_name for p in providers)
+    return any(k.name == opened.key_name and k.fingerprint == opened.fingerprint for p in providers for k in p.keys)
 
 
 def _includes(name: str, resource: str) -> bool:
@@ -115,14 +129,17 @@ def truth(cluster: Cluster) -> Truth:
         return Truth(why="the records in etcd were not looked at")
     if proof.why:
         return Truth(why=f"the records in etcd could not be looked at: {proof.why}")
-    opened = sum(each.count for each in proof.opened)
-    if opened < NEEDED:
-        return Truth(why=f"{opened} records in etcd open with a known key, and {NEEDED} are needed to prove one")
     if unfinished(proof):
         return Truth(
             why="records in etcd are being rewritten under one key, and an earlier run did not finish that", mixed=True
         )
-    good = [c for c in proof.candidates if c.rules and not c.union and covers(c.rules, proof.opened)]
+    opened = sum(each.count for each in proof.opened)
+    if opened < NEEDED:
+        return Truth(why=f"{opened} records in etcd open with a known key, and {NEEDED} are needed to prove one")
+    dark = unknown(proof)
+    if dark and proof.closed_count:
+        return Truth(why=f"{proof.closed_count} records open with no key that was read, and not all were: {dark}")
+    good = [c for c in proof.candidates if c.rules and not c.union and covers(c.rules, (*proof.opened, *proof.others))]
     for group in ([c for c in good if c.current], [c for c in good if not c.current]):
         meanings = {meaning(c.rules): c for c in group}
         if len(meanings) == 1:
@@ -132,13 +149,17 @@ def truth(cluster: Cluster) -> Truth:
             return Truth(
                 why=f"the configurations {named} differ and all open every record: which one is meant nobody can tell"
             )
-    if proof.unread:
-        return Truth(
-            why=f"no configuration that was read opens all records, and not all were: {'; '.join(proof.unread)}"
-        )
+    if dark:
+        return Truth(why=f"no configuration that was read opens all records, and not all were: {dark}")
     return Truth(
         why="records in etcd were written with several keys, and no configuration holds all of them", mixed=True
     )
+
+
+def unknown(proof: EncryptionProof) -> str:
+    """Which masters' configurations were not read, or not understood, and may hold a key that nobody knows of."""
+    odd = [f"{c.host}: {c.path} is not understood" for c in proof.candidates if c.current and c.problem]
+    return "; ".join([*proof.unread, *odd])
 
 
 def holders(proof: EncryptionProof, fingerprint: str) -> tuple[str, ...]:

@@ -92,7 +92,7 @@ class Opened:
 
     resource: str  # as the configurations name it
     provider: str
-    key_name: str  # as the records say it
+    key_name: str  # as the records say it; of kms the plugin's name
     fingerprint: str
     count: int
 
@@ -106,7 +106,7 @@ class EncryptionProof:
     read_at: str = ""  # the master whose etcd was read
     revision: str = ""
     opened: tuple[Opened, ...] = ()
-    plain: int = 0
+    others: tuple[Opened, ...] = ()  # records that no local key is for: identity (plain text) and kms (by plugin)
     kms: tuple[str, ...] = ()  # "<version> <plugin>[ key <id>]: <count> records"
     closed: tuple[str, ...] = ()  # names of what no known key opens, the first of them
     closed_count: int = 0
@@ -187,12 +187,14 @@ def _provider(where: str, entry: Any) -> Provider:
         named = ", ".join(map(str, entry)) if isinstance(entry, dict) else repr(entry)
         raise ConfigRefused(f"{where} must be exactly one provider, and holds {named}: look at the indentation")
     (kind, content), *_ = entry.items()
+    if kind not in (*_SIZES, "identity", "kms"):
+        raise ConfigRefused(f"{where}: there is no provider '{kind}'")
+    if content is not None and not isinstance(content, dict):
+        raise ConfigRefused(f"{where}.{kind} must hold a map: look at the indentation")
     if kind == "identity":
         return Provider(kind)
     if kind == "kms":
         return Provider(kind, name=str((content or {}).get("name", "")))
-    if kind not in _SIZES:
-        raise ConfigRefused(f"{where}: there is no provider '{kind}'")
     return Provider(
         str(kind), tuple(_key(f"{where}.{kind}", kind, k) for k in _list(content, "keys", f"{where}.{kind}"))
     )
@@ -202,7 +204,7 @@ def _key(where: str, kind: str, entry: Any) -> Key:
     name = str(entry.get("name") or "") if isinstance(entry, dict) else ""
     match = _PRINT.fullmatch(str(entry.get("secret"))) if isinstance(entry, dict) else None
     if not name or match is None:
-        raise ConfigRefused(f"{where}: a key has a name and a secret")
+        raise ConfigRefused(f"{where}: a key has a name and a secret, and the secret is base64")
     fingerprint, size = match.group(1), int(match.group(2))
     if size not in _SIZES[kind]:
         wanted = " or ".join(map(str, _SIZES[kind]))

@@ -147,8 +147,8 @@ def _api_started(node: Node) -> int:
 def mixed(node: Node, cluster: Cluster) -> Verdict:
     """Masters wrote with several keys, and no one configuration opens everything. Said once, of the first master."""
     proof = cluster.encryption
-    if proof is None or node.name != cluster.masters[0].name:
-        return NotApplicable("said of the first master, where anything is encrypted")
+    if proof is None or node.name != _speaker(cluster):
+        return NotApplicable("said of the first master that is reached, where anything is encrypted")
     if proof.why:
         return CouldNotTell(f"the records in etcd could not be looked at: {proof.why}")
     found = truth(cluster)
@@ -161,8 +161,8 @@ def mixed(node: Node, cluster: Cluster) -> Verdict:
 def unreadable(node: Node, cluster: Cluster) -> Verdict:
     """Records that no key known on any master opens: named, never touched. Said once, of the first master."""
     proof = cluster.encryption
-    if proof is None or node.name != cluster.masters[0].name:
-        return NotApplicable("said of the first master, where anything is encrypted")
+    if proof is None or node.name != _speaker(cluster):
+        return NotApplicable("said of the first master that is reached, where anything is encrypted")
     if proof.why:
         return CouldNotTell(f"the records in etcd could not be looked at: {proof.why}")
     bad = proof.closed_count + proof.odd_count
@@ -175,6 +175,10 @@ def unreadable(node: Node, cluster: Cluster) -> Verdict:
         "copy of its configuration elsewhere: put that copy beside the configuration and look again"
     )
     return Found("critical", summary, (*named, *more, *proof.unread), refs=("A02",))
+
+
+def _speaker(cluster: Cluster) -> str:
+    return next((m.name for m in cluster.masters if m.reachable and m.apiserver is not None), "")
 
 
 def _counted(proof: EncryptionProof | None) -> tuple[str, ...]:

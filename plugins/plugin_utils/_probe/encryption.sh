@@ -26,6 +26,7 @@ kr_mounted() {
 
 # kr_fingerprint KEY: of the key that this base64 stands for. The key is in no command line: printf is the shell's own.
 kr_fingerprint() {
+  if [ $((${#1} % 4)) -ne 0 ] || ! printf %s "$1" | base64 -d >/dev/null 2>&1; then printf 'no-base64'; return; fi
   kr_bytes=$(printf %s "$1" | base64 -d 2>/dev/null | wc -c)
   kr_hash=$(printf %s "$1" | base64 -d 2>/dev/null | sha256sum)
   printf 'sha256-%s-%d' "${kr_hash%% *}" "$kr_bytes"

@@ -16,7 +16,7 @@ from ansible_collections.kuberevive.cluster.plugins.plugin_utils._steps import P
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils._steps.apiserver import restart_args
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils._steps.etcd import peer_args
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils.codec import from_plain, to_plain
-from ansible_collections.kuberevive.cluster.plugins.plugin_utils.encryption_view import facts_of, ranges, truth
+from ansible_collections.kuberevive.cluster.plugins.plugin_utils.encryption_view import facts_of, ranges, truth, unknown
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils.model import Cluster, Finding, Node
 
 __all__: list[str] = []
@@ -83,15 +83,13 @@ def _plan_rewrite(node: Node, cluster: Cluster, findings: tuple[Finding, ...]) -
     proof, peer = cluster.encryption, _serving(cluster)
     if proof is None or peer is None:
         return Refused("no master has both an etcd that answers with a quorum and a kube-apiserver that serves")
-    if proof.unread:
-        return Refused(f"the keys of all masters are needed, and not all could be read: {'; '.join(proof.unread)}")
+    dark = unknown(proof)
+    if dark:
+        return Refused(f"the keys of all masters are needed, and not all could be read: {dark}")
+    why = _not_merged(proof)
+    if why:
+        return Refused(f"{why}: that is not merged here")
     rules = [rule for c in proof.candidates if c.current for rule in c.rules]
-    if any(len(c.rules) > 1 for c in proof.candidates if c.current):
-        return Refused(
-            "a configuration has several groups of resources with keys of their own: that is not merged here"
-        )
-    if any("*" in name for rule in rules for name in rule.resources):
-        return Refused("a configuration covers resources by a wildcard: their records are not rewritten here")
     masters = []
     for each in cluster.masters:
         told = _master_args(each, proof, cluster)
@@ -100,6 +98,25 @@ def _plan_rewrite(node: Node, cluster: Cluster, findings: tuple[Finding, ...]) -
         masters.append(told)
     args = {**peer_args(peer), "masters": masters, "places": ranges(rules, _prefix(cluster))}
     return Planned("bring all records under one encryption key, on every master", args)
+
+
+def _not_merged(proof: EncryptionProof) -> str:
+    """What of the masters' configurations a union of their keys would not do justice to, or empty."""
+    current = [c for c in proof.candidates if c.current]
+    rules = [rule for c in current for rule in c.rules]
+    kinds = {p.kind for rule in rules for p in rule.providers}
+    if any(len(c.rules) != 1 for c in current):
+        return "a configuration has several groups of resources with keys of their own"
+    if len({frozenset(rule.resources) for rule in rules}) > 1:
+        return "the configurations do not cover the same resources"
+    if any("*" in name for rule in rules for name in rule.resources):
+        return "a configuration covers resources by a wildcard"
+    if proof.kms or "kms" in kinds:
+        return "a KMS plugin encrypts as well"
+    plain = any(o.provider == "identity" for o in proof.others)
+    if plain and not all(any(p.kind == "identity" for p in rule.providers) for rule in rules):
+        return "records in plain text are there, and not every configuration can read them"
+    return ""
 
 
 def _serving(cluster: Cluster) -> Node | None:

@@ -8,6 +8,9 @@ if kr_same; then
 else
   mkdir -p "${KR_ARG_FILE%/*}" || kr_fail "${KR_ARG_FILE%/*} cannot be made"
   kr_backup "$KR_ARG_FILE"
+  if [ -d "$KR_ARG_FILE" ]; then # a container runtime makes one where a file that it mounts is missing
+    rmdir "$KR_ARG_FILE" || kr_refuse not_empty "$KR_ARG_FILE is a directory with something in it, where a file belongs: move it away"
+  fi
   # In the first directory behind all links, so that a link stays one.
   kr_place=$(readlink -f "$KR_ARG_FILE") || kr_place=$KR_ARG_FILE
   printf %s "$KR_ARG_CONTENT" | base64 -d | kr_put "$kr_place" "$KR_ARG_MODE" "$KR_ARG_OWNER" || exit 4

@@ -6,7 +6,8 @@
 # kr_configurations: paths, the apiserver's own first; what runs of ours put aside counts as well.
 kr_configurations() {
   echo "$KR_ARG_FILE"
-  for kr_f in "${KR_ARG_FILE%/*}"/* "${KR_ARG_FILE%/*}"/.[!.]* /var/lib/kuberevive/*/files"$KR_ARG_FILE"*; do
+  for kr_f in "${KR_ARG_FILE%/*}"/* "${KR_ARG_FILE%/*}"/.[!.]* /var/lib/kuberevive/*/files"$KR_ARG_FILE"* \
+    /run/kuberevive/*/files"$KR_ARG_FILE"* /dev/shm/kuberevive/*/files"$KR_ARG_FILE"*; do
     [ "$kr_f" = "$KR_ARG_FILE" ] || echo "$kr_f"
   done
 }

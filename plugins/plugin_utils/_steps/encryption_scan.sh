@@ -5,11 +5,11 @@
 # KR_ARG_PEER_ENDPOINT, KR_ARG_PEER_CA, KR_ARG_PEER_CERT, KR_ARG_PEER_KEY
 KR_BYTES=4000000 # of base64 that one page should have
 
-# kr_page FROM LIMIT: curl's words come behind the answer.
+# kr_page FROM LIMIT: curl's words come behind the answer, and {@cut where it did not come whole.
 kr_page() {
   kr_limit 40 curl -sS -m 30 --noproxy '*' --cacert "$KR_ARG_PEER_CA" --cert "$KR_ARG_PEER_CERT" --key "$KR_ARG_PEER_KEY" -X POST \
     -d "{\"key\":\"$1\",\"range_end\":\"$KR_ARG_END\",\"limit\":\"$2\",\"revision\":\"$KR_ARG_REVISION\"}" \
-    "$KR_ARG_PEER_ENDPOINT/v3/kv/range" 2>&1 </dev/null
+    "$KR_ARG_PEER_ENDPOINT/v3/kv/range" 2>&1 </dev/null || printf '{@cut'
 }
 
 # kr_cut: records to stdout; of the page as a whole one line to stderr: RECORDS BYTES MORE REVISION LAST, or ! and what was said.
@@ -28,11 +28,14 @@ kr_cut() {
       n++
       last = $4
     }
-    revision == "" { said = said $0 }
+    /^@cut/ { cut = 1; next }
+    revision == "" || /^curl: |\ncurl: / { said = said $0 }
     /"more":true/ { more = 1 }
+    /"count":"/ { whole = 1 }
     END {
       gsub(/[ \t\r\n]+/, " ", said)
-      if (revision == "") print "!", substr(said, 1, 400) >"/dev/stderr"
+      if (cut || revision == "") print "!", substr(said, 1, 400) >"/dev/stderr"
+      else if (n > 0 && !whole) print "! its answer has no end" >"/dev/stderr"
       else print n, size, more, revision, last >"/dev/stderr"
     }'
 }

@@ -104,12 +104,14 @@ kr_canary() {
 
 # kr_list RESOURCE: empty where all of it can be read, page by page; contents only pass through a pipe.
 kr_list() {
-  kr_at=$KR_URL$(kr_root "$1")/${1%%.*}
+  kr_at=$(kr_root "$1")
+  [ -n "$kr_at" ] || return 0 # a configuration may name what no API serves
+  kr_at=$KR_URL$kr_at/${1%%.*}
   kr_more=
   while :; do
     kr_got=$(kr_as "$KR_CONF" "$KR_ARG_CA" 30 "$kr_at?pretty=0&limit=500$kr_more" | tr '{' '\n' | tr ',' '\n' |
       grep -E '^("continue":"|"message":"|@code=|curl: )')
-    case $kr_got in *@code=200*) ;; *) echo "list of $1: $(printf '%s' "$kr_got" | tr '\n' ' ' | cut -c1-300)"; return ;; esac
+    case $kr_got in *@code=200*) ;; *@code=404*) return 0 ;; *) echo "list of $1: $(printf '%s' "$kr_got" | tr '\n' ' ' | cut -c1-300)"; return ;; esac
     kr_next=$(printf '%s\n' "$kr_got" | sed -n 's/^"continue":"\([^"]*\)".*/\1/p')
     [ -n "$kr_next" ] || return 0
     kr_more="&continue=$kr_next"

@@ -207,7 +207,8 @@ def test_the_union_opens_everything_and_the_single_key_only_its_own() -> None:
     holder._current["m1"] = "f"
     base = making.base_of(holder.candidates(), opened)
     assert base is not None
-    assert making.keeper(base) == prints[KEY]
+    keep = making.keeper(base)
+    assert keep == ("aescbc", "key1", prints[KEY])
     content = making.union(holder.document("m1", "f"), opened, keys)
     holder._files["m1", "f"] = content
     (again,) = holder.candidates()
@@ -215,8 +216,16 @@ def test_the_union_opens_everything_and_the_single_key_only_its_own() -> None:
     told = [(p.kind, [k.fingerprint for k in p.keys]) for p in again.rules[0].providers]
     assert told == [("aescbc", [prints[KEY]]), ("aescbc", [prints[OTHER]]), ("identity", [])]
     assert making.union(holder.document("m1", "f"), opened, keys) == content
-    left = printed_rules(yaml.safe_load(making.single(holder.document("m1", "f"), prints[KEY])))
+    left = printed_rules(yaml.safe_load(making.single(holder.document("m1", "f"), keep)))
     assert [(p.kind, len(p.keys)) for p in left[0].providers] == [("aescbc", 1), ("identity", 0)]
+
+
+def test_the_key_that_stays_is_one_of_that_name() -> None:
+    document = yaml.safe_load(configuration(KEY))
+    aescbc = document["resources"][0]["providers"][0]["aescbc"]["keys"]
+    aescbc.append({"name": "key2", "secret": aescbc[0]["secret"]})
+    left = printed_rules(yaml.safe_load(making.single(document, ("aescbc", "key2", hashlib.sha256(KEY).hexdigest()))))
+    assert [k.name for k in left[0].providers[0].keys] == ["key2"]
 
 
 def test_a_record_that_would_open_by_accident_comes_under_the_key_that_stays() -> None:

@@ -176,6 +176,12 @@ def test_what_the_apiserver_would_refuse_is_said_with_its_place(text: str, why: 
     assert why in said["apiserver.encryption_config_invalid@m2"]
 
 
+def test_a_provider_that_holds_no_map_is_said_and_breaks_nothing() -> None:
+    for kind in ("kms", "identity"):
+        said = found(facts(), facts(GOOD.replace("identity: {}", f"{kind}: x")), facts())
+        assert "must hold a map" in said["apiserver.encryption_config_invalid@m2"]
+
+
 @pytest.mark.parametrize(
     ("state", "code"), [("missing", "missing"), ("dangling", "missing"), ("empty", "invalid"), ("nul", "invalid")]
 )

@@ -95,7 +95,11 @@ def test_the_tally_counts_by_key_and_names_what_none_opens() -> None:
         Opened("secrets", "aescbc", "key1", "a", 3),
         Opened("secrets", "aescbc", "key1", "b", 2),
     )
-    assert (found.plain, found.kms) == (1, ("v1 vault: 1 records", "v2 vault key k7: 1 records"))
+    assert found.others == (
+        Opened("secrets", "identity", "", "", 1),
+        Opened("secrets", "kms", "vault", "", 2),
+    )
+    assert found.kms == ("v1 vault: 1 records", "v2 vault key k7: 1 records")
     assert (found.closed_count, found.closed) == (1, ["/registry/secrets/default/5"])
     assert (found.odd_count, found.odd) == (2, ["/registry/secrets/default/9", "/registry/secrets/default/10"])
 

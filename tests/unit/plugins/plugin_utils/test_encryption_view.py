@@ -185,6 +185,56 @@ def test_without_a_proof_nothing_is_copied(known: EncryptionProof | None, why: s
     assert bool(blind) != looked
 
 
+def test_a_key_that_was_not_read_may_be_the_one_of_the_closed_records() -> None:
+    known = proof({A: 3}, rules(A), closed_count=500, unread=("m2: no openssl", "m3: no openssl"))
+    _, said, _ = outcome(cluster(known, rules(A), rules(C), rules(C)))
+    assert all("500 records open with no key that was read" in said[host] for host in said)
+    odd = proof({A: 3}, rules(A), rules(A), closed_count=500)
+    odd = replace(odd, candidates=(*odd.candidates, Candidate("m3", PATH, True, problem="no")))
+    assert "m3: /data/kubernetes/secrets.conf is not understood" in truth(cluster(odd, rules(A), rules(A), None)).why
+
+
+@pytest.mark.parametrize("other", [Opened("secrets", "kms", "vault", "", 9), Opened("secrets", "identity", "", "", 9)])
+def test_what_a_plugin_encrypts_or_nothing_encrypts_has_to_be_readable_as_well(other: Opened) -> None:
+    bare = (Rule(("secrets",), (Provider("aescbc", (Key("key1", A),)),)),)
+    told = (bare, bare, rules(B))
+    assert truth(cluster(proof({A: 40}, *told), *told)).candidate is not None
+    found = truth(cluster(proof({A: 40}, *told, others=(other,)), *told))
+    assert found.candidate is None
+    assert found.mixed
+
+
+@pytest.mark.parametrize(
+    ("told", "others", "why"),
+    [
+        ((rules(A), (*rules(A), *rules(A)), rules(B)), (), "several groups"),
+        ((rules(A), rules(A), (Rule(("secrets", "configmaps"), rules(B)[0].providers),)), (), "the same resources"),
+        ((rules(A), rules(A), (Rule(("secrets",), (Provider("kms", name="v"), *rules(B)[0].providers)),)), (), "KMS"),
+        (
+            (rules(A), rules(A), (Rule(("secrets",), rules(B)[0].providers[:1]),)),
+            (Opened("secrets", "identity", "", "", 5),),
+            "plain text",
+        ),
+    ],
+)
+def test_what_a_union_would_not_do_justice_to_is_not_merged(
+    told: tuple[tuple[Rule, ...], ...], others: tuple[Opened, ...], why: str
+) -> None:
+    known = proof({A: 40, B: 3}, *told, others=others)
+    seen = cluster(known, *told, allow=("apiserver.encryption_mixed_keys",))
+    assert truth(seen).mixed
+    _, refusals = plan(seen, judge(seen, ("apiserver",))[0])
+    assert [why in r.reason for r in refusals if r.kind == "encryption_rewrite"] == [True]
+
+
+def test_the_first_master_that_is_reached_speaks_for_all() -> None:
+    told = (rules(A), rules(A), rules(A))
+    seen = cluster(proof({A: 40}, *told, closed=("/registry/secrets/x/y",), closed_count=1), *told)
+    seen = replace(seen, nodes=(replace(seen.nodes[0], reachable=False, apiserver=None), *seen.nodes[1:]))
+    findings, _ = judge(seen, ("apiserver",))
+    assert "apiserver.encryption_records_unreadable@m2" in [f.id for f in findings]
+
+
 def test_a_name_in_the_records_that_the_configuration_does_not_have_is_no_cover() -> None:
     told = (rules(A, name="new"), rules(A), rules(A))
     found, _, _ = outcome(cluster(proof({A: 40}, *told), *told))
