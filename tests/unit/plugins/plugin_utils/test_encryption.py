@@ -194,3 +194,10 @@ def test_what_could_not_be_read_is_neither_good_nor_bad() -> None:
     assert "line 2 of" in withheld.withheld
     assert found(facts(), withheld, facts()) == {}
     assert found(facts(), replace(facts(), file=None, rules=()), facts()) == {}
+
+
+@pytest.mark.parametrize("shell", SHELLS, ids=lambda s: s[0])
+def test_a_key_that_lost_its_padding_is_no_key(shell: list[str]) -> None:
+    text = sh(shell, "kr_keyless", GOOD.replace(PRINT, B64.rstrip("=")))
+    assert "secret: no-base64" in text
+    assert "the secret is base64" in facts(text).problem
