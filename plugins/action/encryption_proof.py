@@ -98,6 +98,7 @@ class ActionModule(EncryptionStep):
             revision=revision,
             opened=tally.opened,
             others=tally.others,
+            seen=tuple(tally.seen),
             kms=tally.kms,
             closed=tuple(tally.closed),
             closed_count=tally.closed_count,

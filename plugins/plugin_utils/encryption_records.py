@@ -142,6 +142,7 @@ class Tally:
         self._opened: dict[tuple[str, str, str, str], int] = {}
         self._kms: dict[str, int] = {}
         self._others: dict[tuple[str, str, str, str], int] = {}
+        self.seen: dict[str, None] = {}  # resources of which there is any record
         self.closed: list[str] = []
         self.closed_count = 0
         self.odd: list[str] = []
@@ -150,6 +151,7 @@ class Tally:
     def add(self, resource: str, records: Iterable[Record]) -> None:
         """Count these."""
         for record in records:
+            self.seen[resource] = None
             if record.provider in ("identity", "kms"):
                 mark = (resource, record.provider, record.key_name, "")
                 self._others[mark] = self._others.get(mark, 0) + 1

@@ -112,6 +112,7 @@ class EncryptionProof:
     closed_count: int = 0
     odd: tuple[str, ...] = ()  # names of what is in no known format, the first of them
     odd_count: int = 0
+    seen: tuple[str, ...] = ()  # resources, as the configurations name them, of which there is any record
     candidates: tuple[Candidate, ...] = ()
     unread: tuple[str, ...] = ()  # "<host>: why its configurations could not be read"
 

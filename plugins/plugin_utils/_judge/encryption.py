@@ -44,7 +44,7 @@ def missing(node: Node, cluster: Cluster) -> Verdict:
 
 
 @check("apiserver.encryption_config_invalid", on="masters", needs=("apiserver",))
-def invalid(node: Node, cluster: Cluster) -> Verdict:
+def invalid(node: Node, cluster: Cluster) -> Verdict | list[Verdict]:
     """The file is there, and no apiserver would take it."""
     facts = facts_of(node)
     if facts is None or facts.file is None:
@@ -55,10 +55,23 @@ def invalid(node: Node, cluster: Cluster) -> Verdict:
         return CouldNotTell(facts.withheld)
     why = facts.problem or ("" if facts.file.state == "ok" else f"it is {facts.file.state}")
     if not why:
-        return _two_of_one_name(node, cluster)
+        return [_two_of_one_name(node, cluster), _nothing_of(node, cluster)]
     summary = f"{facts.file.path} is no configuration that kube-apiserver would take: {why}"
     evidence = f"{facts.file.size} bytes, mode {facts.file.mode}"
     return Found("critical", summary, (evidence,), _SYNC, refs=("A03",))
+
+
+def _nothing_of(node: Node, cluster: Cluster) -> Verdict:
+    """A misspelt resource is silently ignored by an API server, and its objects are stored in plain text."""
+    proof = cluster.encryption
+    if proof is None or proof.why:
+        return Ok()
+    named = [name for rule in rules_at(node, cluster) for name in rule.resources if "*" not in name]
+    none = [name for name in named if name not in proof.seen]
+    if not none:
+        return Ok()
+    summary = f"etcd holds nothing of {', '.join(none)}, which is to be encrypted: is it the resource's right name, with its group?"
+    return Found("info", summary, (f"etcd of {proof.read_at} was asked for {', '.join(none)}",), refs=("A03",))
 
 
 def _two_of_one_name(node: Node, cluster: Cluster) -> Verdict:

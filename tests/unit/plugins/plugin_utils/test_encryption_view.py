@@ -83,6 +83,7 @@ def proof(
     candidates = [Candidate(f"m{i}", PATH, True, r) for i, r in enumerate(told, 1) if r]
     candidates += [Candidate("m2", f"{PATH}-bkp", False, beside)] if beside else []
     counted = tuple(Opened("secrets", "aescbc", "key1", print_, n) for print_, n in opened.items())
+    more.setdefault("seen", ("secrets", "configmaps"))
     return EncryptionProof(NOW, read_at="m1", opened=counted, candidates=tuple(candidates), **more)
 
 
@@ -255,6 +256,15 @@ def test_two_keys_of_one_name_are_told_but_not_while_a_rewrite_needs_them() -> N
     half = cluster(replace(ours, candidates=ours.candidates[:1]), rules(A, B), rules(A))
     findings, _ = judge(half, ("apiserver",))
     assert [f.id for f in findings] == ["apiserver.encryption_mixed_keys@m1"]
+
+
+def test_a_resource_that_the_cluster_does_not_have_is_told() -> None:
+    told = ((Rule(("secrets", "secret"), rules(A)[0].providers),),) * 2
+    findings, _ = judge(cluster(proof({A: 40}, *told), *told), ("apiserver",))
+    assert {(f.id, f.severity) for f in findings} == {
+        (f"apiserver.encryption_config_invalid@{host}", "info") for host in ("m1", "m2")
+    }
+    assert "nothing of secret, which" in findings[0].summary
 
 
 def test_records_that_no_key_opens_are_named_and_never_touched() -> None:
