@@ -27,11 +27,11 @@ from ansible_collections.kuberevive.cluster.plugins.plugin_utils.encryption_reco
     Record,
     Tally,
     fits_by_padding,
+    opener,
 )
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils.encryption_step import (
     EncryptionStep,
     NotRead,
-    coded,
     why,
 )
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils.step_base import StepRefused
@@ -120,8 +120,7 @@ class ActionModule(EncryptionStep):
         """Which records are not under the key that stays; those that would open under it by accident come under it at once."""
         holder = courier.here()
         candidates, keys = holder.candidates(), holder.keys()
-        first = _JOB.base is None
-        if first:
+        if _JOB.base is None:
             tally = self._tally(args, keys)
             _JOB.base = making.base_of(candidates, tally.opened)
             if _JOB.base is None:
@@ -135,7 +134,7 @@ class ActionModule(EncryptionStep):
         keep = keys[provider, kept_print]
         for resource, records, _ in self.records(args, args["places"]):
             for record in records:
-                print_ = _opened_by(record, keys)
+                print_ = _opener(record, keys)
                 if not print_ or (record.provider, record.key_name, print_) == _JOB.keep:
                     continue
                 _JOB.todo.append((resource, record.name))
@@ -153,7 +152,7 @@ class ActionModule(EncryptionStep):
 
     def _settle_accident(self, args: dict[str, Any], record: Record, key: bytes, keep: bytes) -> str:
         """AES-CBC has no MAC: under the union an API server would take this one for the first key's and read nonsense."""
-        name = coded(record.name)
+        name = etcd_gateway.coded(record.name)
         for _ in range(5):
             found = self._ask(args, "/v3/kv/range", {"key": name})
             if not found.get("kvs"):
@@ -162,7 +161,7 @@ class ActionModule(EncryptionStep):
             value = making.rewritten(record.name, base64.b64decode(now["value"]), key, keep, _JOB.keep[1])
             body = {
                 "compare": [{"key": name, "target": "MOD", "result": "EQUAL", "mod_revision": now["mod_revision"]}],
-                "success": [{"request_put": {"key": name, "value": coded(value)}}],
+                "success": [{"request_put": {"key": name, "value": etcd_gateway.coded(value)}}],
             }
             if self._ask(args, "/v3/kv/txn", body).get("succeeded"):
                 return f"rewrote {record.name} in etcd: its old key's padding passes under the key that stays"
@@ -229,10 +228,11 @@ class ActionModule(EncryptionStep):
         return {**result, "lines": [f"{place['host']}: {line}" for line in lines]}
 
 
-def _opened_by(record: Record, keys: dict[tuple[str, str], bytes]) -> str:
-    tally = Tally(keys)
-    tally.add("", (record,))
-    return tally.opened[0].fingerprint if tally.opened else ""
+def _opener(record: Record, keys: dict[tuple[str, str], bytes]) -> str:
+    try:
+        return opener(record, keys)
+    except ValueError:  # cut off: it stays as it is, and is named as unreadable
+        return ""
 
 
 def _batches(todo: list[tuple[str, str]]) -> Iterator[list[tuple[str, str]]]:

@@ -15,7 +15,6 @@ from ansible_collections.kuberevive.cluster.plugins.plugin_utils.etcd_step impor
     CANARY,
     EtcdStep,
     PartFailed,
-    key,
     wait,
 )
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils.etcd_view import entry_of, namesake
@@ -216,11 +215,11 @@ class ActionModule(EtcdStep):
         if entry is None or not entry.client_urls:
             return "it is not in the list"
         url = [entry.client_urls[0]]
-        value = key(self.spool.run_id)
-        put = self.ask(args, url, "/v3/kv/put", json.dumps({"key": key(CANARY), "value": value}), 8)[0]
+        value = gateway.coded(self.spool.run_id)
+        put = self.ask(args, url, "/v3/kv/put", json.dumps({"key": gateway.coded(CANARY), "value": value}), 8)[0]
         got = self.reads(args, [str(args["peer_endpoint"])])[0]
         own = self.reads(args, url)[0]
-        self.ask(args, url, "/v3/kv/deleterange", json.dumps({"key": key(CANARY)}), 8)
+        self.ask(args, url, "/v3/kv/deleterange", json.dumps({"key": gateway.coded(CANARY)}), 8)
         if not put.ok:
             return put.error or str(put.http)
         read = [str(kv.get("value")) for answer in (got, own) for kv in answer.data.get("kvs") or ()]

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.ciphers.modes import CTR, ECB
 
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils._facts.encryption import Opened
 
-__all__ = ["NEEDED", "Record", "Tally", "fits_by_padding", "opens", "read"]
+__all__ = ["NEEDED", "Record", "Tally", "fits_by_padding", "opener", "opens", "read"]
 
 _MARK = b"k8s:enc:"
 _PROTOBUF = b"k8s\0"
@@ -70,6 +70,11 @@ def opens(record: Record, key: bytes) -> bool:
         # GCM's first block is counter mode with counter 2; the tag stands at the end of the value, which is not read.
         plain = Cipher(AES(key), CTR(body[:12] + b"\0\0\0\2")).decryptor().update(body[12 : 12 + _BLOCK])
     return plain.startswith(_PROTOBUF) or _json(plain)
+
+
+def opener(record: Record, keys: Mapping[tuple[str, str], bytes]) -> str:
+    """Fingerprint of the first of the keys, (provider, fingerprint) -> key, that opens it, or empty. Raises ValueError as opens does."""
+    return next((print_ for (kind, print_), key in keys.items() if kind == record.provider and opens(record, key)), "")
 
 
 def fits_by_padding(record: Record, key: bytes) -> bool:
@@ -136,9 +141,7 @@ class Tally:
 
     def __init__(self, keys: Mapping[tuple[str, str], bytes]) -> None:
         """keys: (provider, fingerprint) -> key. Its name is not asked: two keys of one name are the very fault."""
-        self._keys: dict[str, list[tuple[str, bytes]]] = {}
-        for (provider, fingerprint), key in keys.items():
-            self._keys.setdefault(provider, []).append((fingerprint, key))
+        self._keys = keys
         self._opened: dict[tuple[str, str, str, str], int] = {}
         self._kms: dict[str, int] = {}
         self._others: dict[tuple[str, str, str, str], int] = {}
@@ -167,7 +170,7 @@ class Tally:
 
     def _try(self, resource: str, record: Record) -> None:
         try:
-            fits = next((f for f, key in self._keys.get(record.provider, ()) if opens(record, key)), "")
+            fits = opener(record, self._keys)
         except ValueError:
             self._odd(record.name)
             return

@@ -8,20 +8,16 @@ from typing import Any
 
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils import courier
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils.encryption_records import Record, read
+from ansible_collections.kuberevive.cluster.plugins.plugin_utils.etcd_gateway import coded
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils.step_base import Answer, StepBase
 
-__all__ = ["EncryptionStep", "NotRead", "coded", "record_of", "why"]
+__all__ = ["EncryptionStep", "NotRead", "record_of", "why"]
 
 _AT_ONCE = 5000  # records of one answer: what the controller holds of them
 
 
 class NotRead(Exception):
     """The records could not be read; the sentence says why."""
-
-
-def coded(data: str | bytes) -> str:
-    """As etcd's gateway, or a step's sh, wants bytes."""
-    return base64.b64encode(data.encode() if isinstance(data, str) else data).decode()
 
 
 class EncryptionStep(StepBase):

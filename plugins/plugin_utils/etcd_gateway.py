@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["Member", "Reply", "Status", "count", "members", "reply", "status"]
+__all__ = ["Member", "Reply", "Status", "coded", "count", "members", "reply", "status"]
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,11 @@ class Reply:
     def ok(self) -> bool:
         """Whether the question was answered, not only heard."""
         return self.http == 200
+
+
+def coded(data: str | bytes) -> str:
+    """Bytes as the gateway wants a key or a value."""
+    return base64.b64encode(data.encode() if isinstance(data, str) else data).decode()
 
 
 def reply(text: str) -> Reply:

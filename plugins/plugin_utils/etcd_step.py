@@ -11,18 +11,13 @@ from ansible_collections.kuberevive.cluster.plugins.plugin_utils import etcd_gat
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils.etcd_gateway import Member, Reply
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils.step_base import StepBase, StepRefused
 
-__all__ = ["CANARY", "EtcdStep", "PartFailed", "key", "wait"]
+__all__ = ["CANARY", "EtcdStep", "PartFailed", "wait"]
 
 CANARY = "/kuberevive/canary"
 
 
 class PartFailed(Exception):
     """The part did not do its work; the message says how far it came."""
-
-
-def key(text: str) -> str:
-    """A key or value as the gateway wants it."""
-    return base64.b64encode(text.encode()).decode()
 
 
 class EtcdStep(StepBase):
@@ -68,7 +63,7 @@ class EtcdStep(StepBase):
 
     def reads(self, args: dict[str, Any], urls: Sequence[str], limit: int = 5) -> list[Reply]:
         """A linearizable read through each URL: only a member with a quorum behind it answers."""
-        return self.ask(args, urls, "/v3/kv/range", f'{{"key":"{key(CANARY)}"}}', limit)
+        return self.ask(args, urls, "/v3/kv/range", f'{{"key":"{gateway.coded(CANARY)}"}}', limit)
 
     def healthy(self, args: dict[str, Any], members: Iterable[Member], skip: Iterable[str]) -> set[str]:
         """IDs of the voters that read linearizably through their own client URL, without those at the skipped peer URLs."""

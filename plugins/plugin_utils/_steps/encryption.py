@@ -38,28 +38,38 @@ def _plan_sync(node: Node, cluster: Cluster, findings: tuple[Finding, ...]) -> P
     peer = etcd_view.reference(cluster)
     if peer is None:
         return Refused("no member of etcd answers with a quorum, so no snapshot can be taken before")
-    restart = restart_args(node, ("kube-apiserver",))
-    if isinstance(restart, str):
-        return Refused(restart)
-    mode, owner = _owned(facts, found.candidate, cluster)
-    args = {
-        **restart,
-        **peer_args(peer),
-        "started": ["0"],  # however new the process is, it read what was there before
-        "unserved": True,
-        "file": facts.file.path,
-        "mode": mode,
-        "owner": owner,
-        "proven": to_plain(found.candidate),
-    }
+    put = _put_args(node, facts, facts.file.path, found.candidate, cluster)
+    if isinstance(put, str):
+        return Refused(put)
+    args = {**put, **peer_args(peer), "proven": to_plain(found.candidate)}
     where = f"{found.candidate.path} of {found.candidate.host}"
     return Planned(
         f"give kube-apiserver of {node.name} the proven encryption configuration ({where}), restart it", args
     )
 
 
-def _owned(facts: EncryptionFacts, source: Candidate, cluster: Cluster) -> tuple[str, str]:
+def _put_args(
+    node: Node, facts: EncryptionFacts, path: str, source: Candidate | None, cluster: Cluster
+) -> dict[str, Any] | str:
+    """What EncryptionStep.put has to know of a master, or why its API server cannot be restarted."""
+    restart = restart_args(node, ("kube-apiserver",))
+    if isinstance(restart, str):
+        return restart
+    mode, owner = _owned(facts, source, cluster)
+    return {
+        **restart,
+        "started": ["0"],  # however new the process is, it read what was there before
+        "unserved": True,
+        "file": path,
+        "mode": mode,
+        "owner": owner,
+    }
+
+
+def _owned(facts: EncryptionFacts, source: Candidate | None, cluster: Cluster) -> tuple[str, str]:
     """Mode and owner: the old file's, else the source's, else root's alone."""
+    if source is None:
+        return "600", "root:root"
     other = facts_of(cluster.node(source.host))
     for file in (facts.file, other.file if other is not None and source.current else None):
         if file is not None and file.mode and file.owner:
@@ -139,20 +149,14 @@ def _master_args(node: Node, proof: EncryptionProof, cluster: Cluster) -> dict[s
         return "its API server's configuration cannot be reached"
     if node.apiserver.unit:
         return f"kube-apiserver is run by {node.apiserver.unit} here, and only static pods are restarted"
-    restart = restart_args(node, ("kube-apiserver",))
-    if isinstance(restart, str):
-        return restart
     source = next((c for c in proof.candidates if c.current and c.rules), None)
-    mode, owner = _owned(facts, source, cluster) if source else ("600", "root:root")
+    put = _put_args(node, facts, facts.file.path, source, cluster)
+    if isinstance(put, str):
+        return put
     where = node.kubelet.manifests.rpartition("/")[0] if node.kubelet else "/etc/kubernetes"
     return {
-        **restart,
-        "started": ["0"],
-        "unserved": True,
+        **put,
         "host": node.name,
-        "file": facts.file.path,
-        "mode": mode,
-        "owner": owner,
         "confs": [f"{where}/admin.conf", f"{where}/super-admin.conf"],
     }
 
