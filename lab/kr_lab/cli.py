@@ -17,6 +17,7 @@ from kr_lab.host import LabError, say
 from kr_lab.inventory import USERS, inventory, ssh_argv
 from kr_lab.lifecycle import down_all, down_by_name, up
 from kr_lab.node import is_on
+from kr_lab.objects import birth_objects, render
 from kr_lab.power import cut, start
 from kr_lab.state import all_labs, load
 from kr_lab.workload import snapshot_data
@@ -118,6 +119,11 @@ def _snapshot(options: _Options) -> int:
     return 0
 
 
+def _birth_objects(options: _Options) -> int:
+    print(render(birth_objects(load(options.name))), end="")
+    return 0
+
+
 def _down(options: _Options) -> int:
     if options.all:
         down_all()
@@ -168,6 +174,7 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("--wait", action="store_true", help="wait until the cluster is healthy")
     one.add_argument("nodes", nargs="*", metavar="NODE")
     _add(commands, "snapshot-data", _snapshot, "UIDs and content hashes of the workload, as JSON")
+    _add(commands, "birth-objects", _birth_objects, "roles and bindings of a fresh cluster, as JSON (see docs/lab.md)")
     one = _add(commands, "down", _down, "take a lab away")
     one.add_argument("--all", action="store_true", help="all labs, and what a crash left")
     return top

@@ -30,6 +30,11 @@ frontend api
 backend masters
     balance roundrobin
     option httpchk GET /readyz
+    # One that lets nobody ask without a name (401) still serves those who have one.
+    http-check expect rstatus ^(200|401)$
+    # Who is refused by a server that is just ending gets the next one.
+    retries 3
+    option redispatch 1
     default-server check check-ssl verify none inter 1s fall 3 rise 1 on-marked-down shutdown-sessions
 {servers}
 """

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from ansible.errors import AnsibleConnectionFailure, AnsibleError
 
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils._judge.heartbeats import names_of
+from ansible_collections.kuberevive.cluster.plugins.plugin_utils._steps.apiserver import asking_args
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils.model import Node
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils.spool import Spool
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils.step_base import Answer, StepBase
@@ -71,9 +73,7 @@ def _args(node: Node, nodes: list[Node], seconds: int) -> dict[str, Any]:
         "peers": [_url(n) for n in nodes if told and n.name != node.name and _serves(n)],
         "seconds": max(0, seconds - _MARGIN),
         "healthz": node.kubelet.healthz_at if node.kubelet else "",
-        "address": api.address if api else "",
-        "port": api.port if api else "",
-        "ca": api.client_ca if api else "",
+        **asking_args(replace(node, apiserver=api)),
         "confs": [f"{where}/admin.conf", f"{where}/super-admin.conf"],
         "nodes": [_object_name(n, nodes) for n in nodes if n.reachable],
     }

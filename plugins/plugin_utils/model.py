@@ -16,6 +16,7 @@ from ansible_collections.kuberevive.cluster.plugins.plugin_utils._facts.etcd imp
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils._facts.host import HostFacts
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils._facts.kubelet import KubeletFacts
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils._facts.pki import PkiFacts
+from ansible_collections.kuberevive.cluster.plugins.plugin_utils._facts.rbac import RbacFacts
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils._facts.runtime import RuntimeFacts
 
 __all__ = ["LAYERS", "Cluster", "Finding", "Judgement", "Node", "Outcome", "Refusal", "Severity", "Step"]
@@ -24,7 +25,7 @@ Severity = Literal["critical", "warning", "info"]
 State = Literal["ok", "found", "not_applicable", "could_not_tell"]
 
 # The order of observation, of root causes and of repair (etcd_hold is a phase of etcd that comes before kubelets start).
-LAYERS = ("host", "runtime", "pki", "kubelet", "etcd", "apiserver", "controllers")
+LAYERS = ("host", "runtime", "pki", "kubelet", "etcd", "apiserver", "rbac", "controllers")
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,7 @@ class Node:
     kubelet: KubeletFacts | None = None
     etcd: EtcdFacts | None = None
     apiserver: ApiserverFacts | None = None
+    rbac: RbacFacts | None = None
     controllers: ControllersFacts | None = None
 
     @property

@@ -19,6 +19,7 @@ __all__ = ["as_text", "ending", "hopeless", "order", "save"]
 _CODES_OF = {
     "etcd_hold": ("etcd.",),
     "apiserver_encryption": ("apiserver.encryption_",),
+    "rbac": ("rbac.", "apiserver.extension_auth_config", "apiserver.aggregated_api_down"),
     "controllers": ("controllers.", "node."),
 }
 

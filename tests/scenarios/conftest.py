@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from scenarios.client import CLIENT
 from scenarios.pool import Pool
 from scenarios.story import Story, all_stories
 
@@ -30,3 +31,13 @@ def pool(request: pytest.FixtureRequest) -> Iterator[Pool]:
     made = Pool(selected(request.session.items), int(os.environ.get("KUBEREVIVE_LABS", "2")))
     yield made
     made.stop()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """What clients of the repaired clusters saw."""
+    ran = {report.nodeid for report in terminalreporter.stats.get("passed", [])}
+    for story in all_stories():
+        path = story.out / CLIENT
+        if path.exists() and any(f"[{story.name}]" in node for node in ran):
+            for line in path.read_text(encoding="utf-8").splitlines():
+                terminalreporter.write_line(f"{story.name}, through the load balancer while it was repaired: {line}")

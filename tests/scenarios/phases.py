@@ -7,6 +7,7 @@ import shutil
 import sys
 import time
 
+from scenarios.client import CLIENT, served
 from scenarios.leaks import encryption_keys, watched
 from scenarios.nodes import digest, journals, key_material
 from scenarios.runs import Run, lab, play
@@ -50,11 +51,16 @@ def converge(story: Story) -> bool:
     """The operator's run; true when it changed something. Anything unexpected ends the phase with all a reader needs."""
     number = len(list(story.out.glob("converge-*"))) + 1
     debug = story.debug and number == 1
-    with watched(story, debug) as seen:
+    with watched(story, debug) as seen, served(story, story.served and number == 1) as tallies:
         run = play(story, story.playbook, f"converge-{number}", debug=debug)
     if seen:
         raise SystemExit(f"scenario {story.name}: encryption keys were in processes: {sorted(seen)}")
     print(_tail(run))
+    if tallies:
+        (story.out / CLIENT).write_text("".join(f"{tally}\n" for tally in tallies), encoding="utf-8")
+    for tally in tallies:
+        if tally.failed or not tally.sent:
+            raise SystemExit(f"scenario {story.name}: requests failed: {tally}\n" + "\n".join(tally.failed[:20]))
     if run.rc != expected_rc(story):
         print(journals(story))
         raise SystemExit(f"scenario {story.name}: {story.playbook} ended with rc {run.rc}, not {expected_rc(story)}")

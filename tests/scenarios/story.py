@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -18,7 +19,7 @@ ENDS = ("healthy", "refused", "partly")  # all repaired | nothing changed | what
 
 @dataclass(frozen=True)
 class Story:
-    """What one scenario says. Pairs are (finding code or step kind, host)."""
+    """What one scenario says. Pairs are (finding code or step kind, host); host "one": any, but only one."""
 
     name: str
     says: str
@@ -40,6 +41,7 @@ class Story:
     ends: str = "healthy"
     prove: tuple[tuple[str, str], ...] = ()  # (host, sh that must succeed at the end)
     debug: bool = False  # the repair runs with every switch that makes Ansible talkative
+    served: bool = False  # a client asks through the load balancer all the while, and none of its requests may fail
     logins: bool = False  # wrong logins are tried as well
     must_fail: bool = False  # a scenario that claims something untrue
     everyday: bool = True  # false: only in make test-all
@@ -73,6 +75,13 @@ class Story:
     def codes(self) -> frozenset[str]:
         """The codes of the root causes."""
         return frozenset(code for code, _ in self.finds)
+
+    def placed(self, pairs: Iterable[tuple[str, str]]) -> frozenset[tuple[str, str]]:
+        """The same pairs, the host "one" where the story says so and there is just one: which of them, only leaders decide."""
+        seen = frozenset(pairs)
+        loose = {word for word, host in self.finds | self.steps if host == "one"}
+        alone = {word for word in loose if sum(each == word for each, _ in seen) == 1}
+        return frozenset((word, "one" if word in alone else host) for word, host in seen)
 
     def may_follow(self, code: str) -> bool:
         """Whether a finding of this code may be there as a consequence."""

@@ -47,14 +47,14 @@ def test_the_nodes_are_the_labs(story: Story, broken: dict[str, list[str]]) -> N
 
 def test_diagnosis_finds_the_root_causes_and_no_other(story: Story, diagnosis: Looked) -> None:
     print(diagnosis.run.text)
-    findings = diagnosis.run.findings
+    findings = story.placed(diagnosis.run.findings)
     assert {f for f in findings if f in story.finds or not story.may_follow(f[0])} == story.finds
 
 
 def test_every_consequence_names_its_cause(story: Story, diagnosis: Looked) -> None:
     findings = diagnosis.run.report["findings"]
     ids = {f"{f['code']}@{f['host']}" for f in findings}
-    roots = {(f["code"], f["host"]) for f in findings if not f["cause"]}
+    roots = story.placed((f["code"], f["host"]) for f in findings if not f["cause"])
     print(diagnosis.run.text)
     assert roots == story.finds
     assert [f for f in findings if f["cause"] and f["cause"] not in ids] == []
@@ -84,7 +84,7 @@ def test_diagnosis_changes_nothing(story: Story, broken: dict[str, list[str]], d
 def test_check_predicts_the_repairs(story: Story, check: Looked) -> None:
     print(check.run.text)
     assert check.run.report
-    would = frozenset(check.run.steps("would"))
+    would = story.placed(check.run.steps("would"))
     assert frozenset(step for step in would if step in story.steps or step[0] not in story.also) == story.steps
 
 

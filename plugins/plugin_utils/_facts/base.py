@@ -2,12 +2,15 @@
 
 Records are tab separated, one a line, each prefixed by its section and a bar (see _probe/lib.sh):
 val KEY VALUE | file PATH STATE SIZE MODE OWNER MTIME LINK BASE64 | key PATH STATE SHA256 | out NAME BASE64 (ends in @rc=N)
+blob NAME gzip|plain BASE64
 """
 
 from __future__ import annotations
 
 import base64
 import binascii
+import gzip
+import zlib
 from dataclasses import dataclass, field
 
 __all__ = ["FileFact", "Output", "Probe", "ProbeError", "Section", "read_probe"]
@@ -59,6 +62,7 @@ class Section:
     files: dict[str, FileFact] = field(default_factory=dict)
     keys: dict[str, tuple[str, str]] = field(default_factory=dict)  # path -> (state, sha256 of the public half)
     outputs: dict[str, Output] = field(default_factory=dict)
+    blobs: dict[str, str] = field(default_factory=dict)  # long texts, whole
 
     def value(self, key: str, default: str = "") -> str:
         """The last value of a key."""
@@ -135,10 +139,21 @@ def _take(section: Section, record: str) -> None:
         section.keys[fields[1]] = (fields[2], fields[3])
     elif kind == "out" and len(fields) == 3:
         section.outputs[fields[1]] = _output(_decode(fields[2]))
+    elif kind == "blob" and len(fields) == 4:
+        section.blobs[fields[1]] = _unpacked(fields[2], fields[3])
     elif kind.startswith("end="):
         section.state = "ok"
     elif kind.startswith("timeout="):
         section.state = "timeout"
+
+
+def _unpacked(how: str, text: str) -> str:
+    """Empty where it cannot be unpacked: what has to be in it is missed then, and its parser says so."""
+    try:
+        data = base64.b64decode(text, validate=False)
+        return (gzip.decompress(data) if how == "gzip" else data).decode("utf-8", errors="replace")
+    except (ValueError, OSError, EOFError, zlib.error):
+        return ""
 
 
 def _file(fields: list[str]) -> FileFact:

@@ -27,6 +27,7 @@ __all__ = [
     "cert_of_kubeconfig",
     "cert_of_pem",
     "described",
+    "fingerprints",
     "load_pems",
     "public_sha256",
     "signer",
@@ -87,6 +88,13 @@ def load_pems(text: str) -> tuple[x509.Certificate, ...]:
             except ValueError:
                 continue
     return tuple(found)
+
+
+def fingerprints(text: str) -> tuple[str, ...]:
+    """sha256 of each certificate (DER); empty where there is none, or one that cannot be parsed."""
+    found = load_pems(text)
+    whole = len(found) == text.count("-----BEGIN CERTIFICATE-----")
+    return tuple(hashlib.sha256(c.public_bytes(Encoding.DER)).hexdigest() for c in found) if whole else ()
 
 
 def public_sha256(certificate: x509.Certificate) -> str:

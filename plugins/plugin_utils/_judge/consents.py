@@ -9,4 +9,5 @@ CONSENTS: dict[str, str] = {
     "etcd.data_dir_empty": "replace a first master's etcd that runs as a new, empty cluster beside the real one",
     "etcd.member_data_lost": "replace an etcd member whose data directory still holds something, though nothing usable",
     "etcd.member_stale_entry": "remove an etcd member that no host of the inventory has",
+    "rbac.autoupdate_off": "complete roles and bindings that somebody protected from just that",
 }

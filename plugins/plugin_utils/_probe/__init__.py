@@ -18,6 +18,7 @@ LIMITS: dict[str, int] = {
     "kubelet": 12,
     "etcd": 15,
     "apiserver": 12,
+    "rbac": 15,
     "controllers": 12,
 }
 # And what comes before them: where this node keeps its things. Without an answer to that there is none at all.

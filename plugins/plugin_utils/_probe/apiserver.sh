@@ -13,14 +13,9 @@ kr_section_apiserver() {
   if ! kr_have curl; then kr_val tool none; return 0; fi
   kr_val tool curl
   kr_url=https://$(kr_host "$kr_address"):$kr_port
-  kr_answer=$(kr_get "$kr_client_ca" 3 "$kr_url/livez" "$kr_url/readyz?verbose")
-  case $kr_answer in
-    *@code=401*) # No anonymous requests here: ask as the apiserver's own kubelet client, which every version lets see these paths.
-      kr_val anonymous no
-      kr_answer=$(kr_get "$kr_client_ca" 3 "$kr_url/livez" "$kr_url/readyz?verbose" \
-        --cert "$(kr_flag "$kr_told" kubelet-client-certificate "$KR_PKI/apiserver-kubelet-client.crt")" \
-        --key "$(kr_flag "$kr_told" kubelet-client-key "$KR_PKI/apiserver-kubelet-client.key")") ;;
-  esac
+  kr_answer=$(kr_health "$kr_client_ca" 3 "$(kr_flag "$kr_told" kubelet-client-certificate "$KR_PKI/apiserver-kubelet-client.crt")" \
+    "$(kr_flag "$kr_told" kubelet-client-key "$KR_PKI/apiserver-kubelet-client.key")" "$kr_url/livez" "$kr_url/readyz?verbose")
+  case $kr_answer in @anonymous=no*) kr_val anonymous no ;; esac
   kr_out health printf '%s' "$kr_answer"
 }
 

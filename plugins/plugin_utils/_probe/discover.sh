@@ -104,6 +104,18 @@ kr_told() {
   kr_process "$1"
 }
 
+# kr_etcd_reach: where this node's member is asked and with what; false where there is none.
+kr_etcd_reach() {
+  # Who listens everywhere is asked at the loopback address, which its certificate names.
+  kr_urls=$(kr_flag "$ETCD_TEXT" listen-client-urls "" | tr ',' '\n' | sed 's#//0\.0\.0\.0:#//127.0.0.1:#; s#//\[::\]:#//[::1]:#')
+  kr_etcd_url=$(printf '%s\n' "$kr_urls" | sed -n '/127\.0\.0\.1/p; /localhost/p; /\[::1\]/p' | head -n 1)
+  [ -n "$kr_etcd_url" ] || kr_etcd_url=$(printf '%s\n' "$kr_urls" | head -n 1)
+  [ -n "$kr_etcd_url" ] || return 1
+  kr_etcd_ca=$(kr_flag "$ETCD_TEXT" trusted-ca-file "")
+  kr_etcd_cert=$(kr_flag "$ETCD_TEXT" cert-file "")
+  kr_etcd_key=$(kr_flag "$ETCD_TEXT" key-file "")
+}
+
 kr_discover() {
   KUBELET_TEXT=$({ kr_process kubelet || kr_unit kubelet; } | kr_words)
   KUBELET_CONFIG=${KR_SET_KUBELET_CONFIG:-$(kr_flag "$KUBELET_TEXT" config /var/lib/kubelet/config.yaml)}

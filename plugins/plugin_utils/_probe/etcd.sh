@@ -27,17 +27,10 @@ kr_etcd_ask() {
 }
 
 kr_etcd_answers() {
-  # Who listens everywhere is asked at the loopback address, which its certificate names.
-  kr_urls=$(kr_flag "$ETCD_TEXT" listen-client-urls "" | tr ',' '\n' | sed 's#//0\.0\.0\.0:#//127.0.0.1:#; s#//\[::\]:#//[::1]:#')
-  kr_etcd_url=$(printf '%s\n' "$kr_urls" | sed -n '/127\.0\.0\.1/p; /localhost/p; /\[::1\]/p' | head -n 1)
-  [ -n "$kr_etcd_url" ] || kr_etcd_url=$(printf '%s\n' "$kr_urls" | head -n 1)
-  [ -n "$kr_etcd_url" ] || return 0
+  kr_etcd_reach || return 0
   kr_val endpoint "$kr_etcd_url"
   kr_have curl || return 0
   kr_val asked_with curl
-  kr_etcd_ca=$(kr_flag "$ETCD_TEXT" trusted-ca-file "")
-  kr_etcd_cert=$(kr_flag "$ETCD_TEXT" cert-file "")
-  kr_etcd_key=$(kr_flag "$ETCD_TEXT" key-file "")
   kr_first=$(kr_etcd_ask status /v3/maintenance/status '{}')
   printf '%s\n' "$kr_first"
   case $(printf '%s\n' "$kr_first" | cut -f3 | base64 -d 2>/dev/null) in

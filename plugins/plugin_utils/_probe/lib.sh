@@ -35,6 +35,12 @@ kr_out() {
   printf 'out\t%s\t%s\n' "$kr_name" "$({ "$@" 2>&1; printf '@rc=%s' "$?"; } </dev/null | tail -c 65536 | $KR_B64)"
 }
 
+# kr_blob NAME <TEXT: all of it, up to 16 MiB, packed where the node can.
+kr_blob() {
+  if kr_have gzip; then printf 'blob\t%s\tgzip\t%s\n' "$1" "$(head -c 16777216 | gzip -c | $KR_B64)"
+  else printf 'blob\t%s\tplain\t%s\n' "$1" "$(head -c 16777216 | $KR_B64)"; fi
+}
+
 # kr_state PATH [BASE64]: into KR_STATE. What its content begins with can save the look for a file of nothing but NULs.
 kr_state() {
   if [ -L "$1" ] && [ ! -e "$1" ]; then KR_STATE=dangling

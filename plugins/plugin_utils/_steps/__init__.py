@@ -12,7 +12,10 @@ from ansible_collections.kuberevive.cluster.plugins.plugin_utils.model import Cl
 __all__ = ["KINDS", "PHASES", "Planned", "Refused", "StepKind", "load", "register"]
 
 # The order of the repair plays. A phase is a layer, or a part of a layer that must come earlier.
-PHASES = ("host", "runtime", "pki", "etcd_hold", "kubelet", "etcd", "apiserver_encryption", "apiserver", "controllers")
+PHASES = (
+    *("host", "runtime", "pki", "etcd_hold", "kubelet", "etcd", "apiserver_encryption", "apiserver", "rbac"),
+    "controllers",
+)
 
 
 @dataclass(frozen=True)
@@ -58,5 +61,5 @@ def register(kind: StepKind) -> StepKind:
 
 def load() -> None:
     """Import every layer's kinds (again is harmless)."""
-    for layer in ("host", "runtime", "pki", "kubelet", "etcd", "encryption", "apiserver", "controllers"):
+    for layer in ("host", "runtime", "pki", "kubelet", "etcd", "encryption", "apiserver", "rbac", "controllers"):
         importlib.import_module(f"{__name__}.{layer}")

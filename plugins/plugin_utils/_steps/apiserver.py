@@ -10,9 +10,25 @@ from ansible_collections.kuberevive.cluster.plugins.plugin_utils._facts.pki impo
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils._steps import Planned, Refused, StepKind, register
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils.model import Cluster, Finding, Node
 
-__all__ = ["restart_args"]
+__all__ = ["asking_args", "restart_args"]
 
 _APISERVER = "kube-apiserver"
+
+
+def asking_args(node: Node) -> dict[str, Any]:
+    """How this node's own kube-apiserver is asked: KR_ARG_ADDRESS, _PORT, _CA, and who asks where nobody may without a name."""
+    api = node.apiserver
+    if api is None or not api.present:
+        return {"address": "", "port": "", "ca": "", "cert": "", "key": ""}
+    own = f"{api.client_ca.rpartition('/')[0]}/apiserver-kubelet-client"
+    flags = dict(word.lstrip("-").split("=", 1) for word in api.flags if "=" in word)
+    return {
+        "address": api.address,
+        "port": api.port,
+        "ca": api.client_ca,
+        "cert": flags.get("kubelet-client-certificate", f"{own}.crt"),
+        "key": flags.get("kubelet-client-key", f"{own}.key"),
+    }
 
 
 def restart_args(node: Node, components: tuple[str, ...]) -> dict[str, Any] | str:
@@ -28,9 +44,7 @@ def restart_args(node: Node, components: tuple[str, ...]) -> dict[str, Any] | st
         "components": list(components),
         "runtime": runtime.kind,
         "socket": runtime.socket,
-        "address": api.address,
-        "port": api.port,
-        "ca": api.client_ca,
+        **asking_args(node),
         "started": [str(_started(node, name)) for name in components],
     }
 

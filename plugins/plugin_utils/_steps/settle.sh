@@ -2,7 +2,7 @@
 # Waits, up to KR_ARG_SECONDS, until what was repaired lives again; changes nothing. Then, where KR_ARG_CANARY names it, writes,
 # reads and deletes a ConfigMap through this node's own kube-apiserver. KR_ARG_COVERED: resources that it encrypts; all of them are
 # read as well, and a Secret written here is read through every other master (KR_ARG_PEERS: https://ADDRESS:PORT).
-# Masters: KR_ARG_ADDRESS, KR_ARG_PORT, KR_ARG_CA, KR_ARG_CONFS (admin kubeconfigs), KR_ARG_NODES (Node names that should live).
+# Masters: KR_ARG_ADDRESS, KR_ARG_PORT, KR_ARG_CA, KR_ARG_CERT, KR_ARG_KEY (as in kr_health), KR_ARG_CONFS (admin kubeconfigs), KR_ARG_NODES (Node names that should live).
 # KR_ARG_LEADERS: also until controller-manager and scheduler lead and the nodes say Ready (a column that only leaders write).
 # All: KR_ARG_HEALTHZ, where kubelet says that it is well (ADDRESS:PORT), or empty.
 KR_URL=https://$(kr_host "$KR_ARG_ADDRESS"):$KR_ARG_PORT
@@ -54,7 +54,7 @@ kr_look() {
     return
   fi
   [ -n "$KR_ARG_ADDRESS" ] || return 0
-  kr_said=$(kr_get "$KR_ARG_CA" 3 "$KR_URL/readyz")
+  kr_said=$(kr_health "$KR_ARG_CA" 3 "$KR_ARG_CERT" "$KR_ARG_KEY" "$KR_URL/readyz")
   case $kr_said in
     *@code=200*) ;;
     *) KR_WAITS="its kube-apiserver to be ready ($(printf '%s\n' "$kr_said" | grep -E '^(@code=|curl: )' | head -n 1))"; return ;;

@@ -1,7 +1,7 @@
 # shellcheck shell=sh
 # Ends the container of each component properly (TERM, 30 s, KILL), lets kubelet start a new one, waits until that one serves.
 # KR_ARG_COMPONENTS and KR_ARG_STARTED: lists of the same length; KR_ARG_RUNTIME containerd | docker | crio; KR_ARG_SOCKET;
-# KR_ARG_ADDRESS, KR_ARG_PORT, KR_ARG_CA: of this node's kube-apiserver; KR_ARG_UNSERVED: one that does not serve is ended, so that
+# KR_ARG_ADDRESS, KR_ARG_PORT, KR_ARG_CA: of this node's kube-apiserver, KR_ARG_CERT, KR_ARG_KEY: as in kr_health; KR_ARG_UNSERVED: one that does not serve is ended, so that
 # it reads anew what is on disk, and not waited for.
 
 kr_cri() { kr_limit 40 crictl --runtime-endpoint "unix://$KR_ARG_SOCKET" "$@"; }
@@ -56,7 +56,8 @@ kr_newer() {
 }
 
 kr_ready() {
-  kr_get "$KR_ARG_CA" 3 "https://$(kr_host "$KR_ARG_ADDRESS"):$KR_ARG_PORT/readyz" | grep -qx '@code=200'
+  kr_health "$KR_ARG_CA" 3 "$KR_ARG_CERT" "$KR_ARG_KEY" "https://$(kr_host "$KR_ARG_ADDRESS"):$KR_ARG_PORT/readyz" |
+    grep -qx '@code=200'
 }
 
 # kr_accepted NAME: it has run for 8 s, and nothing it said since says that it is shut out.
