@@ -12,8 +12,13 @@ from ansible_collections.kuberevive.cluster.plugins.plugin_utils._facts import e
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils._facts.base import FileFact, Section
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils._facts.encryption import EncryptionFacts
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils._facts.podlog import last_words
+from ansible_collections.kuberevive.cluster.plugins.plugin_utils._facts.probes import (
+    Probe,
+    anonymous_paths,
+    parse_probes,
+)
 
-__all__ = ["ApiserverFacts", "parse"]
+__all__ = ["ApiserverFacts", "flag_value", "parse"]
 
 _CODE = re.compile(r"^@code=(\d+)$", re.MULTILINE)
 _FAILED = re.compile(r"^\[-\](\S+)", re.MULTILINE)
@@ -54,6 +59,12 @@ class ApiserverFacts:
     log_written: int = 0  # epoch seconds of the last line
     restarts: int = 0  # as kubelet counts them in the log's name
     encryption: EncryptionFacts | None = None  # None: it is told to encrypt nothing
+    probes: tuple[Probe, ...] = ()  # of its manifest
+    open_paths: tuple[str, ...] | None = None  # what it is told to let everybody ask; None: everything (RBAC says what of it)
+    authn_path: str = ""  # --authentication-config, as the process sees it
+    authn_file: FileFact | None = None  # the same on the node, with content
+    authn_error: str = ""  # why it cannot be understood
+    probe_events: tuple[str, ...] = ()  # kubelet's own words of probes that failed, newest last
 
 
 def parse(section: Section) -> ApiserverFacts:
@@ -93,8 +104,43 @@ def parse(section: Section) -> ApiserverFacts:
         log_written=words.written,
         restarts=words.restarts,
         encryption=encryption.parse(section),
+        **_asking(section, manifest if not parse_error else None, flags),
         **health,
     )
+
+
+def _asking(section: Section, manifest: FileFact | None, flags: tuple[str, ...]) -> dict[str, Any]:
+    """Who asks it whether it lives, and whom it lets ask."""
+    path = section.value("authn_path")
+    place = section.value("authn_file")
+    file = section.file(place) if place else None
+    error, paths = "", None
+    try:
+        text = file.content if file is not None and file.usable else ""
+        paths = anonymous_paths(flag_value(flags, "anonymous-auth"), text)
+        if path and not text:
+            error = f"it is {file.state}" if file else "no directory of the node is mounted there"
+    except ValueError as problem:
+        error = str(problem)
+    try:
+        probes = parse_probes(manifest.content) if manifest is not None else ()
+    except (KeyError, TypeError, ValueError):
+        probes = ()
+    events = section.outputs.get("probe_events")
+    return {
+        "probes": probes,
+        "open_paths": paths,
+        "authn_path": path,
+        "authn_file": file,
+        "authn_error": error if path else "",
+        "probe_events": tuple(line for line in events.text.splitlines() if line.strip()) if events else (),
+    }
+
+
+def flag_value(flags: tuple[str, ...], name: str) -> str:
+    """The last value of a flag; empty where it is not given."""
+    given = [word.partition("=")[2] for word in flags if word.lstrip("-").partition("=")[0] == name]
+    return given[-1] if given else ""
 
 
 def _health(text: str) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from ansible_collections.kuberevive.cluster.plugins.plugin_utils._judge import (
     check,
 )
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils._judge.backoff import backing_off
+from ansible_collections.kuberevive.cluster.plugins.plugin_utils._judge.probes import misdirected
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils.model import Cluster, Node
 
 _TELLING = re.compile(
@@ -76,6 +77,8 @@ def flag_rejected(node: Node, cluster: Cluster) -> Verdict:
         f"kube-apiserver ends at once, it does not accept how it is told to run: {what}",
         (f"{facts.log_path}: {line[:400]}", f"restarts: {facts.restarts}"),
         refs=("A05",),
+        # The port was opened for the probes; who mends these closes it again.
+        cause=f"apiserver.probe_misdirected@{node.name}" if "port value" in what and misdirected(facts) else "",
     )
 
 
