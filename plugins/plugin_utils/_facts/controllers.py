@@ -13,6 +13,7 @@ from ansible_collections.kuberevive.cluster.plugins.plugin_utils._facts.podlog i
 __all__ = ["Controller", "ControllersFacts", "Lease", "NodeObject", "parse", "rewritten"]
 
 _CODE = re.compile(r"^@code=(\d+)$", re.MULTILINE)
+_REFUSAL = re.compile(r"[Ff]orbidden|Unauthorized|x509|tls: |certificate|connection refused|i/o timeout|no such host")
 _WHY = {
     "not_listening": "this node's kube-apiserver does not listen",
     "no_tool": "there is no curl on the node to ask it with",
@@ -39,6 +40,7 @@ class Controller:
     kubeconfig_mtime: int = 0
     last_line_at: datetime | None = None
     unauthorized_line: str = ""
+    refusal_line: str = ""  # newest log line that says why it gets no lease: forbidden, Unauthorized, TLS, no connection
     log_path: str = ""
     log_written: int = 0  # epoch seconds of the last line
     restarts: int = 0
@@ -146,6 +148,7 @@ def _controller(section: Section, name: str) -> Controller:
         kubeconfig_mtime=conf.mtime,
         last_line_at=next((w.at for w in reversed(words.lines) if w.at), None),
         unauthorized_line=refused.text if refused else "",
+        refusal_line=next((w.text for w in reversed(words.lines) if _REFUSAL.search(w.text)), ""),
         log_path=words.path,
         log_written=words.written,
         restarts=words.restarts,

@@ -162,10 +162,21 @@ def lease_stale(node: Node, cluster: Cluster) -> Iterator[Verdict]:
                 (
                     f"Lease kube-system/{name}: holder {pulse.lease.holder or 'none'}, renewTime {pulse.lease.renewed}",
                     f"read through {pulse.teller}",
+                    *_reasons(name, cluster),
                 ),
                 settling=True,
                 refs=("C04",),
             )
+
+
+def _reasons(name: str, cluster: Cluster) -> Iterator[str]:
+    """Of each master why the one there does not lead, in its own words."""
+    for master in cluster.masters:
+        each = master.controllers.controller(name) if master.controllers is not None else None
+        if each is None:
+            continue
+        said = each.refusal_line or (each.log_tail[-1] if each.log_tail else "no word of it")
+        yield f"{master.name}: {'running' if each.started else 'no such process'}; {said[:240]}"
 
 
 def _first(cluster: Cluster) -> Node | None:

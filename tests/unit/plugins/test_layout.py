@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[3]
 COLLECTION = ROOT / "collections" / "ansible_collections" / "kuberevive" / "cluster"
 PLUGIN_UTILS = ROOT / "plugins" / "plugin_utils"
 ROLES = sorted(path.name for path in (ROOT / "roles").iterdir() if path.is_dir())
-_CODE = re.compile(r'"((?:host|runtime|pki|kubelet|etcd|apiserver|controllers|node)\.[a-z_]+)"')
+_CODE = re.compile(r'"((?:host|runtime|pki|kubelet|etcd|apiserver|rbac|controllers|node)\.[a-z_]+)"')
 
 # Known repairs that nothing takes: they say what would be needed.
 ALWAYS_REFUSED = {"ca_replace", "etcd_quorum_restore"}
