@@ -219,29 +219,22 @@ def _stopped(host: HostFacts) -> Iterator[Verdict]:
         unit = host.unit(name)
         if unit is not None and unit.active == "failed":
             summary = f"{name} has failed, so the clock is not kept"
-            yield Found("warning", summary, (_told(unit),), repair="service_start", refs=("H12",))
+            yield Found("warning", summary, (unit.told,), repair="service_start", refs=("H12",))
 
 
 def _service(unit: Unit) -> Verdict:
     running = unit.active == "active"
     if "masked" in (unit.load, unit.enabled.removesuffix("-runtime")):
         summary = f"{unit.name} is masked: somebody meant it, so it is left alone (systemctl unmask {unit.name})"
-        return Found("warning" if running else "critical", summary, (_told(unit),), refs=("H12",))
+        return Found("warning" if running else "critical", summary, (unit.told,), refs=("H12",))
     if unit.enabled == "disabled":
         summary = f"{unit.name} is disabled: it " + ("does not come back" if running else "did not start") + " at boot"
         severity: Severity = "warning" if running else "critical"
-        return Found(severity, summary, (_told(unit),), repair="service_start", refs=("H12",))
+        return Found(severity, summary, (unit.told,), repair="service_start", refs=("H12",))
     if unit.name == "kubelet" and unit.given_up:  # the runtime's own layer says why it failed, and starts it
         summary = f"{unit.name} was started too often in too short a time, and systemd has given it up"
-        return Found("critical", summary, (_told(unit),), repair="service_start", refs=("H12",))
+        return Found("critical", summary, (unit.told,), repair="service_start", refs=("H12",))
     return Ok()
-
-
-def _told(unit: Unit) -> str:
-    return (
-        f"systemctl show {unit.name}: UnitFileState={unit.enabled} ActiveState={unit.active}"
-        f" Result={unit.result} NRestarts={unit.restarts}"
-    )
 
 
 def _host(node: Node) -> HostFacts:
