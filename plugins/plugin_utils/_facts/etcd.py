@@ -103,7 +103,7 @@ def parse(section: Section) -> EtcdFacts:
         held_dir=held,
         manifests_dir=section.value("manifests_dir"),
         apiserver_manifest=apiserver,
-        apiserver_held=apiserver if _inside(apiserver, held) else section.value("apiserver_held"),
+        apiserver_held=apiserver if _inside(apiserver, held) else held_by(unit_of(section, "kube-apiserver")),
         readd=section.value("readd"),
         unit=unit,
         service=service,

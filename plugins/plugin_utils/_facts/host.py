@@ -103,6 +103,7 @@ class HostFacts:
     absent_mounts: tuple[MissingMount, ...] = ()
     fstab_read_only: tuple[str, ...] = ()  # mount points that fstab itself mounts read-only
     units_known: bool = False  # systemctl answered
+    plane_units: tuple[str, ...] = ()  # what of the control plane is a unit here, etcd first
 
     def unit(self, name: str) -> Unit | None:
         """The unit of that name (without .service), or None where it was not asked for."""
@@ -137,6 +138,7 @@ def parse(section: Section) -> HostFacts:
         absent_mounts=absent,
         fstab_read_only=section.all("fstab_ro"),
         units_known=bool(units),
+        plane_units=tuple(name.removesuffix(".service") for name in section.value("plane_units").split()),
     )
 
 

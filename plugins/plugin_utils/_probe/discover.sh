@@ -223,6 +223,13 @@ kr_runs_as() {
   KR_TEXT=$(kr_component "$1" "$KR_MANIFEST" "$KR_UNIT_NAME")
 }
 
+# kr_etcd_used: a unit that came with a package, that nothing starts and that has no data, is no member.
+kr_etcd_used() {
+  if kr_process etcd >/dev/null; then return 0; fi
+  for kr_f in /etc/systemd/system/*.wants/"$ETCD_UNIT.service"; do [ ! -L "$kr_f" ] || return 0; done
+  kr_limit 2 ls -d "$(kr_flag "$ETCD_TEXT" data-dir /var/lib/etcd)/member" >/dev/null 2>&1
+}
+
 kr_discover() {
   KUBELET_TEXT=$({ kr_process kubelet || kr_unit kubelet; } | kr_words)
   KUBELET_CONFIG=${KR_SET_KUBELET_CONFIG:-$(kr_flag "$KUBELET_TEXT" config /var/lib/kubelet/config.yaml)}
@@ -239,6 +246,7 @@ kr_discover() {
   APISERVER_MANIFEST=$KR_MANIFEST APISERVER_UNIT=$KR_UNIT_NAME APISERVER_TEXT=$KR_TEXT
   kr_runs_as etcd
   ETCD_MANIFEST=$KR_MANIFEST ETCD_UNIT=$KR_UNIT_NAME ETCD_TEXT=$KR_TEXT
+  [ -z "$ETCD_UNIT" ] || kr_etcd_used || ETCD_UNIT='' ETCD_TEXT=''
   kr_runs_as kube-controller-manager
   KCM_MANIFEST=$KR_MANIFEST KCM_UNIT=$KR_UNIT_NAME KCM_TEXT=$KR_TEXT
   kr_runs_as kube-scheduler

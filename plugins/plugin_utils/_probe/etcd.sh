@@ -97,13 +97,12 @@ kr_section_etcd() {
     kr_out etcd.unit_state kr_unit_state "$ETCD_UNIT"
     kr_unit_told "$ETCD_UNIT" "$ETCD_TEXT"
     kr_unit_sources "$ETCD_UNIT" | while read -r kr_f; do
-      grep -qE -e '^[^#]*--initial-cluster[= ]' -e '^ *(Environment=)?"?ETCD_INITIAL_CLUSTER=' "$kr_f" 2>/dev/null && kr_val told_by "$kr_f"
+      grep -qE '^[^#]*(--initial-cluster(-state)?[= ]|ETCD_INITIAL_CLUSTER(_STATE)?=)' "$kr_f" 2>/dev/null && kr_val told_by "$kr_f"
     done
   fi
   if [ -n "$APISERVER_UNIT" ]; then
     kr_val apiserver_unit "$APISERVER_UNIT"
-    kr_f=/etc/systemd/system/$APISERVER_UNIT.service.d/90-kuberevive-hold.conf
-    [ ! -e "$kr_f" ] || kr_val apiserver_held "$kr_f"
+    kr_out kube-apiserver.unit_state kr_unit_state "$APISERVER_UNIT"
   fi
   [ -n "$ETCD_TEXT" ] || return 0
   kr_dir=$(kr_flag "$ETCD_TEXT" data-dir /var/lib/etcd)
