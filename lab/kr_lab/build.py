@@ -17,7 +17,7 @@ from kr_lab.host import LabError, say
 from kr_lab.images import write_image
 from kr_lab.recipes import Plan, Recipe, load_plan, profile_names
 
-__all__ = ["CACHE", "Profile", "ensure_profile"]
+__all__ = ["CACHE", "CONTROL_PLANE", "Profile", "ensure_profile"]
 
 
 def _cache() -> Path:
@@ -28,6 +28,7 @@ def _cache() -> Path:
 
 
 CACHE = _cache()
+CONTROL_PLANE = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler")
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,7 @@ class Profile:
     images: tuple[Path, ...]
     key: str
     apt: tuple[str, ...]
+    control_plane: dict[str, Path]  # the components' own programs, which are in the images too
 
 
 @dataclass(frozen=True)
@@ -270,6 +272,7 @@ def ensure_profile(profile: str) -> Profile:
         images=images,
         key=hashlib.sha256("|".join(parts).encode()).hexdigest()[:12],
         apt=plan.apt,
+        control_plane={name: _binary(components, name) for name in CONTROL_PLANE},
     )
 
 

@@ -20,6 +20,7 @@ from kr_lab.node import is_on
 from kr_lab.objects import birth_objects, render
 from kr_lab.power import cut, start
 from kr_lab.state import all_labs, load
+from kr_lab.units import CONTROL_PLANES
 from kr_lab.workload import snapshot_data
 
 __all__ = ["main", "parser"]
@@ -28,7 +29,8 @@ _Options = argparse.Namespace
 
 
 def _up(options: _Options) -> int:
-    lab = up(options.name, options.profile, options.masters, options.workers, options.encryption)
+    what = (options.profile, options.masters, options.workers, options.encryption, options.control_plane)
+    lab = up(options.name, *what)
     say(f"log in with 'lab ssh m1 --name {lab.name}', look with 'lab status', take it down with 'lab down'")
     return 0
 
@@ -153,6 +155,7 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("--masters", type=int, default=3)
     one.add_argument("--workers", type=int, default=1)
     one.add_argument("--encryption", choices=PROVIDERS, default="", help="encrypt secrets at rest (default: not)")
+    one.add_argument("--control-plane", choices=CONTROL_PLANES, default="pods", help="static pods, or systemd units")
     _add(commands, "list", _list, "the labs of this machine")
     _add(commands, "status", _status, "nodes, power, apiservers, leases; rc 2 when it is not healthy")
     one = _add(commands, "inventory", _inventory, "print an Ansible inventory of the lab")

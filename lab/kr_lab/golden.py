@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import shutil
 import time
+from dataclasses import replace
 from pathlib import Path
 
-from kr_lab import podman
+from kr_lab import podman, units
 from kr_lab.base import base_key, ensure_base, tree_hash
 from kr_lab.build import Profile
 from kr_lab.cluster import create_cluster, init_documents
@@ -26,21 +27,23 @@ _DAYS = 7
 _RECIPE = 1
 
 
-def _kind(profile: Profile, masters: int, workers: int, encryption: str) -> str:
-    return f"{profile.name}{'-' if encryption else ''}{encryption}-{masters}m{workers}w"
+def _kind(lab: Lab) -> str:
+    words = (lab.profile, lab.encryption, lab.control_plane.replace("pods", ""), f"{lab.masters}m{lab.workers}w")
+    return "-".join(word for word in words if word)
 
 
-def _family(profile: Profile, masters: int, workers: int, encryption: str) -> str:
-    pattern = Lab("golden", profile.name, profile.kubernetes, profile.runtime, "", 0, masters, workers, encryption)
+def _family(profile: Profile, lab: Lab) -> str:
+    pattern = replace(lab, name="golden", kubectl="", index=0)
     told = repr([init_documents(pattern, pattern.nodes[0], "", ""), _RECIPE])
+    if lab.control_plane == "units":
+        told += units.RECIPE
     digest = hashlib.sha256(f"{base_key(profile)}|{told}|{tree_hash(LAB_DIR / 'workload.yaml')}".encode())
-    return f"{_kind(profile, masters, workers, encryption)}-{digest.hexdigest()[:12]}"
+    return f"{_kind(lab)}-{digest.hexdigest()[:12]}"
 
 
 def _folder(profile: Profile, lab: Lab) -> Path:
     # The addresses are in the certificates, so each subnet has a golden cluster of its own.
-    family = _family(profile, lab.masters, lab.workers, lab.encryption)
-    return STORE / "golden" / f"{family}-net{lab.index}"
+    return STORE / "golden" / f"{_family(profile, lab)}-net{lab.index}"
 
 
 def _fresh(folder: Path) -> bool:
@@ -48,9 +51,9 @@ def _fresh(folder: Path) -> bool:
     return born.exists() and time.time() - born.stat().st_mtime < _DAYS * 86400
 
 
-def golden_indexes(profile: Profile, masters: int, workers: int, encryption: str) -> list[int]:
-    """The subnets that have a golden cluster of this kind."""
-    found = (STORE / "golden").glob(f"{_family(profile, masters, workers, encryption)}-net*")
+def golden_indexes(profile: Profile, lab: Lab) -> list[int]:
+    """The subnets that have a golden cluster of the lab's kind."""
+    found = (STORE / "golden").glob(f"{_family(profile, lab)}-net*")
     return sorted(int(path.name.rsplit("-net", 1)[1]) for path in found if _fresh(path))
 
 
@@ -73,6 +76,8 @@ def make_golden(profile: Profile, lab: Lab) -> None:
         each(lambda node: wait_booted(lab, node), lab.nodes)
     since = time.time()
     create_cluster(lab)
+    if lab.control_plane == "units":
+        units.convert(profile, lab)
     with step("workload running"):
         apply_workload(lab)
         wait_healthy(lab, since)
@@ -86,8 +91,8 @@ def make_golden(profile: Profile, lab: Lab) -> None:
 
 def _keep(profile: Profile, lab: Lab) -> None:
     folder = _folder(profile, lab)
-    family = _family(profile, lab.masters, lab.workers, lab.encryption)
-    for old in (STORE / "golden").glob(f"{_kind(profile, lab.masters, lab.workers, lab.encryption)}-*"):
+    family = _family(profile, lab)
+    for old in (STORE / "golden").glob(f"{_kind(lab)}-*"):
         # Of this subnet the old one goes, of the other subnets only what nobody will copy any more.
         if not old.name.startswith(family) or old.name.startswith(folder.name):
             shutil.rmtree(old)

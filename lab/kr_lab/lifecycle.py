@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from kr_lab import podman
@@ -18,37 +19,41 @@ from kr_lab.network import free_index, remove_network
 from kr_lab.power import close_ssh, start
 from kr_lab.state import Lab, all_labs, check_name, load
 from kr_lab.store import STORE, attach, close_store, is_mounted, open_store
+from kr_lab.units import check_control_plane
 
 __all__ = ["down", "down_all", "down_by_name", "up"]
 
 
-def up(name: str, profile_name: str, masters: int, workers: int, encryption: str = "") -> Lab:
+def up(
+    name: str, profile_name: str, masters: int, workers: int, encryption: str = "", control_plane: str = "pods"
+) -> Lab:
     """A healthy lab of that name: a copy of the golden cluster, which is made first when there is none."""
     check_name(name)
     check_provider(encryption)
+    check_control_plane(control_plane)
     if masters not in (1, 3, 5) or not 0 <= workers <= 9:
         raise LabError(f"{masters} masters and {workers} workers: masters must be 1, 3 or 5, workers 0 to 9")
     open_store()
     raise_inotify_limit()
     standing = next((lab for lab in all_labs() if lab.name == name), None)
     if standing and (standing.home / "ready").exists():
-        return _again(standing, (profile_name, masters, workers, encryption))
+        return _again(standing, (profile_name, masters, workers, encryption, control_plane))
     if standing:
         say(f"lab '{name}' was not finished: it is made anew")
         down(standing)
     began = time.monotonic()
     profile = ensure_profile(profile_name)
     with lock("names"):
-        index = free_index(golden_indexes(profile, masters, workers, encryption))
         kubectl = str(profile.bins["kubectl"])
         what = (profile.name, profile.kubernetes, profile.runtime)
-        lab = Lab(name, *what, kubectl, index, masters, workers, encryption)
+        lab = Lab(name, *what, kubectl, 0, masters, workers, encryption, control_plane)
+        lab = replace(lab, index=free_index(golden_indexes(profile, lab)))
         lab.save()
     (lab.home / "cp").mkdir(mode=0o700, exist_ok=True)
     if not has_golden(profile, lab):
-        kind = f"{masters} masters, {workers} workers{', ' if encryption else ''}{encryption}"
+        kind = f"{masters} masters, {workers} workers{', ' if encryption else ''}{encryption}, {control_plane}"
         say(f"no golden cluster of {profile.name} ({kind}) here yet: it is made once")
-        with lock(f"golden-net{index}"):
+        with lock(f"golden-net{lab.index}"):
             make_golden(profile, lab)
     with step(f"lab '{name}' started from the golden cluster"):
         copy_golden(profile, lab)
@@ -68,10 +73,11 @@ def _switch_on(lab: Lab) -> None:
     (lab.home / "ready").touch()
 
 
-def _again(lab: Lab, wanted: tuple[str, int, int, str]) -> Lab:
-    if (lab.profile, lab.masters, lab.workers, lab.encryption) != wanted:
+def _again(lab: Lab, wanted: tuple[str, int, int, str, str]) -> Lab:
+    if (lab.profile, lab.masters, lab.workers, lab.encryption, lab.control_plane) != wanted:
         raise LabError(
             f"lab '{lab.name}' is up as {lab.profile} with {lab.masters} masters and {lab.workers} workers, "
+            f"its control plane as {lab.control_plane}, "
             f"secrets {'encrypted by ' + lab.encryption if lab.encryption else 'not encrypted'}: "
             f"take it down first ('lab down --name {lab.name}') or choose another --name"
         )

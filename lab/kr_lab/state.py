@@ -13,6 +13,7 @@ from kr_lab.store import STORE
 __all__ = ["Lab", "Node", "all_labs", "check_name", "load", "node_names"]
 
 _DOMAIN = "lab.internal"
+_OWN = "control-plane"
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,19}")
 
 
@@ -43,6 +44,7 @@ class Lab:
     masters: int
     workers: int
     encryption: str = ""  # the provider that encrypts secrets at rest, or empty
+    control_plane: str = "pods"  # or units: what runs the control plane's components
 
     @property
     def nodes(self) -> tuple[Node, ...]:
@@ -108,7 +110,10 @@ class Lab:
     def save(self) -> None:
         """Write the state file."""
         self.home.mkdir(parents=True, exist_ok=True)
-        (self.home / "lab.json").write_text(json.dumps(asdict(self), indent=1) + "\n", encoding="utf-8")
+        told = asdict(self)
+        # Every checkout on this machine reads every lab.json, older ones too, and they take no word they do not know.
+        (self.home / _OWN).write_text(told.pop("control_plane") + "\n", encoding="utf-8")
+        (self.home / "lab.json").write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
 
 
 def check_name(name: str) -> str:
@@ -120,8 +125,15 @@ def check_name(name: str) -> str:
 
 def all_labs() -> list[Lab]:
     """Every lab of this machine."""
-    found = sorted((RUN / "labs").glob("*/lab.json"))
-    return [Lab(**json.loads(path.read_text(encoding="utf-8"))) for path in found]
+    return [_read(path) for path in sorted((RUN / "labs").glob("*/lab.json"))]
+
+
+def _read(path: Path) -> Lab:
+    own = path.with_name(_OWN)
+    told = json.loads(path.read_text(encoding="utf-8"))
+    if own.exists():
+        told["control_plane"] = own.read_text(encoding="utf-8").strip()
+    return Lab(**told)
 
 
 def load(name: str) -> Lab:

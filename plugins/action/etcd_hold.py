@@ -16,4 +16,6 @@ class ActionModule(StepBase):
 
     def take(self, step: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
         """Put the manifests aside."""
-        return self.outcome(self.pipe("etcd_member.sh", {**dict(step.get("args") or {}), "do": "hold"}), step)
+        return self.outcome(
+            self.pipe("unit_hold.sh etcd_member.sh", {**dict(step.get("args") or {}), "do": "hold"}), step
+        )

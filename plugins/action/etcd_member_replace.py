@@ -35,4 +35,4 @@ class ActionModule(EtcdStep):
             args[name] = str(self._task.args.get(name) or "")
         if part == "start" and not (args["member_id"] and args["initial_cluster"]):
             raise AnsibleError("etcd_member_replace: start needs member_id and initial_cluster from etcd_peer")
-        return self.outcome(self.pipe("etcd_member.sh", args), step)
+        return self.outcome(self.pipe("unit_hold.sh etcd_member.sh", args), step)

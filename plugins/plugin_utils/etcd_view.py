@@ -92,20 +92,19 @@ def condition(node: Node, cluster: Cluster) -> Condition:
     if not node.reachable or facts is None:
         why = node.why or node.sections.get("etcd", "not asked")
         return Condition(node, "unknown", (why,))
-    if facts.manifest is None:
+    if not facts.here:
         return _without_manifest(node, facts, cluster)
     if facts.data_unreadable:
         return Condition(node, "unknown", (f"{facts.data_dir}: {facts.data_unreadable}",))
     if not facts.parses:
-        return Condition(node, "unknown", (f"{facts.manifest.path} cannot be read as a Pod",))
+        why = "cannot be read as a Pod" if facts.manifest is not None else "names no member, data directory and peers"
+        return Condition(node, "unknown", (f"{facts.source} {why}",))
     return _by_disk(node, facts, cluster)
 
 
 def _without_manifest(node: Node, facts: EtcdFacts, cluster: Cluster) -> Condition:
-    if facts.unit:
-        return Condition(node, "unknown", (f"etcd is run by {facts.unit} here, not as a static pod",))
-    if any(n.etcd is not None and n.etcd.manifest is not None for n in cluster.masters):
-        return Condition(node, "unknown", ("there is no etcd manifest here, while other masters have one",))
+    if any(n.etcd is not None and n.etcd.here for n in cluster.masters):
+        return Condition(node, "unknown", ("there is no etcd manifest or unit here, while other masters have one",))
     return Condition(node, "none")
 
 

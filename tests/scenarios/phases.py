@@ -21,7 +21,8 @@ def create(story: Story) -> None:
     shutil.rmtree(story.out, ignore_errors=True)
     story.out.mkdir(parents=True)
     secrets = ["--encryption", story.encryption] if story.encryption else []
-    lab("up", "--profile", story.profile, "--name", story.name, *secrets, timeout=3600)
+    plane = ["--control-plane", story.control_plane]
+    lab("up", "--profile", story.profile, "--name", story.name, *secrets, *plane, timeout=3600)
     story.inventory.write_text(lab("inventory", "--name", story.name, "--user", story.user), encoding="utf-8")
     (story.out / "data.json").write_text(lab("snapshot-data", "--name", story.name), encoding="utf-8")
 

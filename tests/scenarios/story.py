@@ -25,6 +25,7 @@ class Story:
     says: str
     profile: str
     encryption: str = ""  # the provider that encrypts secrets at rest
+    control_plane: str = "pods"  # or units: what runs its components
     user: str = "root"  # whom the operator logs in as: root, ops or opspw
     breaks: tuple[dict[str, Any], ...] = ()
     off: tuple[str, ...] = ()  # nodes that lose their power at the end and stay off

@@ -17,6 +17,7 @@ from ansible_collections.kuberevive.cluster.plugins.plugin_utils._facts.probes i
     anonymous_paths,
     parse_probes,
 )
+from ansible_collections.kuberevive.cluster.plugins.plugin_utils._facts.units import Unit, held_by, unit_of
 
 __all__ = ["ApiserverFacts", "flag_value", "parse"]
 
@@ -33,12 +34,12 @@ class ApiserverFacts:
 
     present: bool
     manifest: FileFact | None = None  # with content
-    manifest_held: str = ""  # where a run put it aside, or empty
+    manifest_held: str = ""  # where a run put it aside (of a unit: by which drop-in it is kept from starting), or empty
     parses: bool = False
     address: str = ""  # --advertise-address
     port: int = 6443
     etcd_servers: tuple[str, ...] = ()
-    flags: tuple[str, ...] = ()  # every --flag=value of the manifest, no secret among them
+    flags: tuple[str, ...] = ()  # every --flag=value of the manifest or unit, no secret among them
     listening: bool = False
     livez: int = 0  # HTTP code by its own address, 0: no answer
     readyz: int = 0
@@ -46,6 +47,7 @@ class ApiserverFacts:
     tls_error: str = ""  # why verification of its certificate failed, or empty
     log_tail: tuple[str, ...] = ()
     unit: str = ""  # systemd unit, where it is no static pod
+    service: Unit | None = None  # what systemd says of that unit
     expected: str = ""  # where the manifest should lie, where there is none
     parse_error: str = ""  # why the manifest is no Pod
     client_ca: str = "/etc/kubernetes/pki/ca.crt"  # --client-ca-file
@@ -83,15 +85,16 @@ def parse(section: Section) -> ApiserverFacts:
     return ApiserverFacts(
         present=bool(manifest or unit or started),
         manifest=manifest,
-        manifest_held=section.value("held"),
+        manifest_held=section.value("held") or held_by(unit_of(section, "kube-apiserver")),
         parses=manifest is not None and not parse_error,
         address=section.value("address"),
         port=section.number("port", 6443),
         etcd_servers=tuple(s for s in section.value("etcd_servers").split(",") if s),
-        flags=flags,
+        flags=flags or section.all("flag"),
         listening=section.value("listening") == "yes",
         log_tail=tuple(line.text for line in words.lines[-20:]),
         unit=unit,
+        service=unit_of(section, "kube-apiserver"),
         expected=section.value("expected"),
         parse_error=parse_error,
         client_ca=section.value("client_ca"),

@@ -9,6 +9,7 @@ from datetime import datetime
 
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils._facts.base import FileFact, Section
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils._facts.podlog import Line, last_words, moment
+from ansible_collections.kuberevive.cluster.plugins.plugin_utils._facts.units import Unit, unit_of
 
 __all__ = ["Controller", "ControllersFacts", "Lease", "NodeObject", "parse", "rewritten"]
 
@@ -44,6 +45,8 @@ class Controller:
     log_path: str = ""
     log_written: int = 0  # epoch seconds of the last line
     restarts: int = 0
+    unit: str = ""  # systemd unit, where it is no static pod
+    service: Unit | None = None  # what systemd says of that unit
 
 
 @dataclass(frozen=True)
@@ -152,6 +155,8 @@ def _controller(section: Section, name: str) -> Controller:
         log_path=words.path,
         log_written=words.written,
         restarts=words.restarts,
+        unit=section.value(f"{name}.unit"),
+        service=unit_of(section, name),
     )
 
 

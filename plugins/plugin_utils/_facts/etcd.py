@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,11 +12,14 @@ import yaml
 
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils import etcd_gateway
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils._facts.base import FileFact, Output, Section
+from ansible_collections.kuberevive.cluster.plugins.plugin_utils._facts.podlog import last_words
+from ansible_collections.kuberevive.cluster.plugins.plugin_utils._facts.units import Unit, held_by, unit_of
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils.etcd_gateway import Member, Status
 
 __all__ = ["EtcdFacts", "Member", "Status", "parse"]
 
 _OWN_LINE = re.compile(r"""^ *- *["']?--initial-cluster=""", re.MULTILINE)  # as etcd_member.sh rewrites it
+_OTHER_WAL = "the WAL lies in a directory of its own, --wal-dir={}, which is not judged"
 _PAGE = 4096  # bbolt's page on every machine that Kubernetes runs on
 
 
@@ -25,7 +29,9 @@ class EtcdFacts:
 
     present: bool  # a manifest (or unit) for etcd is here, or was put aside by this project
     manifest: FileFact | None = None  # with content (it holds no secret)
-    manifest_held: str = ""  # where a run put the manifest aside, or empty
+    manifest_held: str = (
+        ""  # where a run put the manifest aside (of a unit: the drop-in that keeps it from starting), or empty
+    )
     parses: bool = False  # the manifest is YAML of kind Pod
     name: str = ""  # --name
     data_dir: str = ""
@@ -63,31 +69,49 @@ class EtcdFacts:
         ""  # what the member was judged to be when its manifest was put aside, while its data is still that
     )
     held_line: str = ""  # the evidence of then
-    unit: str = ""  # etcd.service, where etcd is no static pod
+    unit: str = ""  # systemd unit, where etcd is no static pod
+    service: Unit | None = None  # what systemd says of that unit
+    told_by: tuple[str, ...] = ()  # of a unit: the files that say how it joins (--initial-cluster)
+    apiserver_unit: str = ""  # where kube-apiserver is no static pod
     log_mtime: int = 0  # of the newest log, epoch seconds
     log_previous: tuple[str, ...] = ()  # last lines of the log before it: only where the newest is short
+
+    @property
+    def here(self) -> bool:
+        """Whether a member of this node is there to be run, as a static pod or as a unit."""
+        return self.manifest is not None or bool(self.unit)
+
+    @property
+    def source(self) -> str:
+        """What says how it runs: the manifest's path, or the unit."""
+        return self.manifest.path if self.manifest is not None else f"unit {self.unit}"
 
 
 def parse(section: Section) -> EtcdFacts:
     """Typed facts from the section's records."""
     manifest = section.file(section.value("manifest")) if section.value("manifest") else None
     unit = section.value("unit")
-    if manifest is None:
-        return EtcdFacts(present=bool(unit), unit=unit)
+    if manifest is None and not unit:
+        return EtcdFacts(present=False)
+    service = unit_of(section, "etcd")
     held = section.value("held_dir")
     apiserver = section.value("apiserver_manifest")
     facts = EtcdFacts(
         present=True,
         manifest=manifest,
-        manifest_held=manifest.path if _inside(manifest.path, held) else "",
+        manifest_held=manifest.path if manifest and _inside(manifest.path, held) else held_by(service),
         held_dir=held,
         manifests_dir=section.value("manifests_dir"),
         apiserver_manifest=apiserver,
-        apiserver_held=apiserver if _inside(apiserver, held) else "",
+        apiserver_held=apiserver if _inside(apiserver, held) else held_by(unit_of(section, "kube-apiserver")),
         readd=section.value("readd"),
         unit=unit,
+        service=service,
+        told_by=section.all("told_by"),
+        apiserver_unit=section.value("apiserver_unit"),
     )
-    return _with_answers(_with_reason(_with_data(_with_flags(facts), section), section), section)
+    facts = _of_unit(facts, section) if manifest is None else _with_flags(facts)
+    return _with_answers(_with_reason(_with_data(facts, section), section), section)
 
 
 def _inside(path: str, directory: str) -> bool:
@@ -100,11 +124,33 @@ def _with_flags(facts: EtcdFacts) -> EtcdFacts:
         return facts
     container = pod["spec"]["containers"][0]
     words = [str(w) for w in [*(container.get("command") or []), *(container.get("args") or [])]]
-    flags = {key: value for key, _, value in (word.lstrip("-").partition("=") for word in words)}
+    flags = _values(words)
     return replace(
-        facts,
+        _told(facts, flags),
         parses=True,
         rejoinable=_OWN_LINE.search(facts.manifest.content if facts.manifest else "") is not None,
+        data_unreadable=_elsewhere(pod, container, flags),
+    )
+
+
+def _of_unit(facts: EtcdFacts, section: Section) -> EtcdFacts:
+    flags = _values(section.all("flag"))
+    wal = flags.get("wal-dir", "")
+    return replace(
+        _told(facts, flags),
+        parses=all(flags.get(flag) for flag in ("name", "data-dir", "initial-cluster")),
+        rejoinable=len(facts.told_by) == 1,
+        data_unreadable=_OTHER_WAL.format(wal) if wal else "",
+    )
+
+
+def _values(words: Iterable[str]) -> dict[str, str]:
+    return {key: value for key, _, value in (word.lstrip("-").partition("=") for word in words)}
+
+
+def _told(facts: EtcdFacts, flags: dict[str, str]) -> EtcdFacts:
+    return replace(
+        facts,
         name=flags.get("name", ""),
         data_dir=flags.get("data-dir", ""),
         peer_urls=_list(flags.get("initial-advertise-peer-urls", "")),
@@ -114,7 +160,6 @@ def _with_flags(facts: EtcdFacts) -> EtcdFacts:
         cert_file=flags.get("cert-file", ""),
         key_file=flags.get("key-file", ""),
         ca_file=flags.get("trusted-ca-file", ""),
-        data_unreadable=_elsewhere(pod, container, flags),
     )
 
 
@@ -132,7 +177,7 @@ def _pod(text: str) -> dict[str, Any] | None:
 def _elsewhere(pod: dict[str, Any], container: dict[str, Any], flags: dict[str, str]) -> str:
     """Why the node's directory of the flag's name is not where the data lies, or empty."""
     if flags.get("wal-dir"):
-        return f"the WAL lies in a directory of its own, --wal-dir={flags['wal-dir']}, which is not judged"
+        return _OTHER_WAL.format(flags["wal-dir"])
     where = flags.get("data-dir", "") + "/"
     sources = {v.get("name"): (v.get("hostPath") or {}).get("path", "") for v in pod["spec"].get("volumes") or []}
     mounts = [(str(m.get("mountPath", "")).rstrip("/"), m.get("name")) for m in container.get("volumeMounts") or []]
@@ -196,6 +241,10 @@ def _with_answers(facts: EtcdFacts, section: Section) -> EtcdFacts:
         log_mtime=section.number("log_mtime_0"),
         log_previous=previous if len(newest) < 30 else (),
     )
+    if facts.unit:
+        words = last_words(section, "etcd")
+        tail = tuple(dict.fromkeys(line.text for line in words.lines))
+        facts = replace(facts, log_tail=tail, log_mtime=words.written, log_previous=())
     first = _reply(section, "status")
     if first is None:
         return facts

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass, replace
 
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils._facts.base import Output, Section
+from ansible_collections.kuberevive.cluster.plugins.plugin_utils._facts.units import Unit, read_units
 
 __all__ = ["Crowd", "Disk", "Eater", "Freeable", "HostFacts", "MissingMount", "Swap", "Unit", "parse"]
 
@@ -77,26 +78,6 @@ class MissingMount:
 
 
 @dataclass(frozen=True)
-class Unit:
-    """A systemd unit as systemctl show tells it."""
-
-    name: str
-    load: str  # loaded | not-found | masked
-    active: str  # active | inactive | failed | activating …
-    enabled: str  # enabled | disabled | masked | static | ""
-    result: str = ""  # success | start-limit-hit | exit-code …
-    restarts: int = 0
-    restart: str = ""  # no | on-failure | always …
-
-    @property
-    def given_up(self) -> bool:
-        """Whether systemd has stopped trying (Result may still tell of the last exit instead of the start limit)."""
-        return self.active == "failed" and (
-            self.result == "start-limit-hit" or self.restart in ("always", "on-failure")
-        )
-
-
-@dataclass(frozen=True)
 class HostFacts:
     """What the machine itself says."""
 
@@ -122,6 +103,7 @@ class HostFacts:
     absent_mounts: tuple[MissingMount, ...] = ()
     fstab_read_only: tuple[str, ...] = ()  # mount points that fstab itself mounts read-only
     units_known: bool = False  # systemctl answered
+    plane_units: tuple[str, ...] = ()  # what of the control plane is a unit here, etcd first
 
     def unit(self, name: str) -> Unit | None:
         """The unit of that name (without .service), or None where it was not asked for."""
@@ -132,7 +114,7 @@ def parse(section: Section) -> HostFacts:
     """Typed facts from the section's records."""
     swaps = tuple(_swap(line) for line in section.all("swap"))
     absent = tuple(_missing(line) for line in section.all("fstab_missing"))
-    units = _units(section.outputs.get("units"))
+    units = read_units(section.outputs.get("units"))
     return HostFacts(
         node_time=_seconds(section.value("node_time")),
         hostname=section.value("hostname"),
@@ -156,6 +138,7 @@ def parse(section: Section) -> HostFacts:
         absent_mounts=absent,
         fstab_read_only=section.all("fstab_ro"),
         units_known=bool(units),
+        plane_units=tuple(name.removesuffix(".service") for name in section.value("plane_units").split()),
     )
 
 
@@ -189,25 +172,6 @@ def _df(output: Output | None) -> list[tuple[str, int, int, str]]:
         if match:
             rows.append((match[1], _int(match[2]), max(0, _int(match[4])), match[5]))
     return rows
-
-
-def _units(output: Output | None) -> tuple[Unit, ...]:
-    units = []
-    for block in re.split(r"\n\s*\n", output.text if output and output.rc == 0 else ""):
-        values = dict(line.split("=", 1) for line in block.splitlines() if "=" in line)
-        if values.get("Id"):
-            units.append(
-                Unit(
-                    name=values["Id"].removesuffix(".service"),
-                    load=values.get("LoadState", ""),
-                    active=values.get("ActiveState", ""),
-                    enabled=values.get("UnitFileState", ""),
-                    result=values.get("Result", ""),
-                    restarts=_int(values.get("NRestarts", "")),
-                    restart=values.get("Restart", ""),
-                )
-            )
-    return tuple(units)
 
 
 def _swap_units(output: Output | None) -> tuple[str, ...]:

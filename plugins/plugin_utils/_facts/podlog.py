@@ -1,4 +1,4 @@
-"""Lines of container logs as kubelet keeps them: CRI format, or Docker's JSON lines."""
+"""Lines of logs: of containers as kubelet keeps them (CRI format, or Docker's JSON lines), of units as journalctl shows them."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils._facts.base import Section
+from ansible_collections.kuberevive.cluster.plugins.plugin_utils._facts.units import unit_of
 
 __all__ = ["LastWords", "Line", "last_words", "lines", "moment"]
 
 _CRI = re.compile(r"^(\d{4}-\d\d-\d\dT\S+) (?:stdout|stderr) [FP] (.*)$")
+_JOURNAL = re.compile(r"^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)([+-]\d\d):?(\d\d) \S+ [^ :]+: (.*)$")
 _MOMENT = re.compile(r"^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d+)?(Z|[+-]\d\d:\d\d)$")
 _ATTEMPT = re.compile(r"/(\d+)\.log$")
 
@@ -26,11 +28,11 @@ class Line:
 
 @dataclass(frozen=True)
 class LastWords:
-    """The end of the newest log of a container."""
+    """The end of the newest log of a container, or of a unit's journal."""
 
     path: str = ""
     written: int = 0  # epoch seconds on the node of the last line
-    restarts: int = 0  # as the file's name counts them
+    restarts: int = 0  # as the file's name, or systemd, counts them
     lines: tuple[Line, ...] = ()
 
 
@@ -39,12 +41,12 @@ def last_words(section: Section, component: str) -> LastWords:
     path = section.value(f"{component}.log")
     output = section.outputs.get(f"{component}.tail")
     attempt = _ATTEMPT.search(path)
-    return LastWords(
-        path,
-        section.number(f"{component}.log_mtime"),
-        int(attempt.group(1)) if attempt else 0,
-        lines(output.text) if output else (),
-    )
+    found = lines(output.text) if output else ()
+    unit = unit_of(section, component)
+    if unit is not None:
+        times = [line.at for line in found if line.at]
+        return LastWords(path, int(max(times).timestamp()) if times else 0, unit.restarts, found)
+    return LastWords(path, section.number(f"{component}.log_mtime"), int(attempt.group(1)) if attempt else 0, found)
 
 
 def lines(text: str) -> tuple[Line, ...]:
@@ -67,6 +69,10 @@ def _line(raw: str) -> Line:
     cri = _CRI.match(raw)
     if cri:
         return Line(moment(cri.group(1)), cri.group(2).rstrip())
+    journal = _JOURNAL.match(raw)
+    if journal:
+        seconds, hours, minutes, text = journal.groups()
+        return Line(moment(f"{seconds}{hours}:{minutes}"), text.rstrip())
     if raw.startswith("{"):
         try:
             entry = json.loads(raw)

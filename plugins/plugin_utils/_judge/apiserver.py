@@ -90,10 +90,12 @@ def down(node: Node, cluster: Cluster) -> Verdict:
         return Ok()
     evidence = [f"nothing listens on port {facts.port}"]
     if facts.manifest_held:
-        evidence.append(f"its manifest was put aside by a run: {facts.manifest_held}")
+        evidence.append(f"a run keeps it from starting: {facts.manifest_held}")
+    if facts.service is not None:
+        evidence.append(facts.service.told)
     evidence.append("its process runs" if facts.started else "no kube-apiserver process runs")
-    # Words from before this kubelet began tell of another time.
-    words = _last_words(facts) if 0 < facts.kubelet_started < facts.log_written else ()
+    # Words from before this kubelet began tell of another time; of a unit only this boot's are looked at.
+    words = _last_words(facts) if facts.unit or 0 < facts.kubelet_started < facts.log_written else ()
     return Found(
         "critical",
         f"kube-apiserver does not answer at {facts.address}:{facts.port}",
@@ -135,6 +137,8 @@ def not_ready(node: Node, cluster: Cluster) -> Verdict:
 def crash_loop_backoff(node: Node, cluster: Cluster) -> Verdict:
     """kubelet waits, up to five minutes, before it starts the API server again."""
     facts = _facts(node)
+    if facts.unit:
+        return NotApplicable(f"systemd starts it, not kubelet: the unit {facts.unit}")
     waiting = backing_off(facts.now, facts.started, facts.kubelet_started, facts.log_written, facts.restarts)
     if facts.listening or facts.manifest_held or waiting is None:
         return Ok()

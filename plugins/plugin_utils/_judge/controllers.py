@@ -109,6 +109,9 @@ def down(node: Node, cluster: Cluster) -> Verdict | Iterator[Verdict]:
 def _why(each: Controller, facts: ControllersFacts) -> str:
     if each.held:
         return f"; its manifest was put aside by a run: {each.held}"
+    if each.service is not None and each.kubeconfig_state == "ok":
+        last = f"; its last word: {each.log_tail[-1][:300]}" if each.log_tail else ""
+        return f"; {each.service.told}{last}"
     if each.manifest is not None and not each.manifest.usable:
         return f"; {each.manifest.path} is {each.manifest.state}"
     if each.kubeconfig_state != "ok":
@@ -125,7 +128,11 @@ def crash_loop_backoff(node: Node, cluster: Cluster) -> Verdict:
     """kubelet waits, up to five minutes, before it starts one of them again."""
     facts = _facts(node)
     waiting = []
+    if facts.controllers and all(c.unit for c in facts.controllers):
+        return NotApplicable("systemd starts them, not kubelet")
     for each in facts.controllers:
+        if each.unit:
+            continue
         since = backing_off(facts.now, each.started, facts.kubelet_started, each.log_written, each.restarts)
         if since is not None and not each.held:
             waiting.append(f"{each.name}: ended {since} s ago, restarts: {each.restarts}, {each.log_path}")

@@ -31,10 +31,12 @@ def _facts(node: Node) -> EtcdFacts:
 def manifest_broken(node: Node, cluster: Cluster) -> Verdict:
     """The static pod's manifest must be a Pod that names a data directory, itself and its peers."""
     facts = _facts(node)
+    if facts.unit:
+        return NotApplicable(f"etcd is no static pod here, but the unit {facts.unit}")
     if facts.manifest is None:
-        others = [n.name for n in cluster.masters if n.etcd is not None and n.etcd.manifest is not None]
-        if facts.unit or not others:
-            return NotApplicable("etcd is no static pod of this node")
+        others = [n.name for n in cluster.masters if n.etcd is not None and n.etcd.here]
+        if not others:
+            return NotApplicable("etcd does not run on this node")
         summary = f"{node.name} has no etcd manifest in {facts.manifests_dir or 'its manifests directory'}"
         return Found("critical", summary, (f"masters that have one: {', '.join(others)}",))
     path = facts.manifest.path
@@ -60,7 +62,7 @@ def member_data(node: Node, cluster: Cluster) -> Verdict:
     facts = _facts(node)
     seen = view.condition(node, cluster)
     if seen.state == "none":
-        return NotApplicable("etcd is no static pod of this node")
+        return NotApplicable("etcd does not run on this node")
     if seen.state == "unknown":
         return CouldNotTell("; ".join(seen.evidence))
     if seen.state == "good":
@@ -98,10 +100,12 @@ def start_unsafe(node: Node, cluster: Cluster) -> Verdict:
     seen = view.condition(node, cluster)
     if seen.state not in ("empty", "unusable", "removed", "decoy"):
         return NotApplicable("its etcd may be started")
-    if facts.manifest_held and (facts.apiserver_held or not facts.apiserver_manifest):
-        return NotApplicable("its manifests are already put aside")
-    evidence = tuple(path for path in (facts.manifest.path if facts.manifest else "", facts.apiserver_manifest) if path)
-    summary = f"kubelet on {node.name} would start etcd, and an apiserver on it, before the member is replaced"
+    if facts.manifest_held and (facts.apiserver_held or not (facts.apiserver_manifest or facts.apiserver_unit)):
+        return NotApplicable("both are already kept from starting")
+    api = f"unit {facts.apiserver_unit}" if facts.apiserver_unit else facts.apiserver_manifest
+    who = "systemd" if facts.unit else "kubelet"
+    evidence = tuple(path for path in (facts.source, api) if path)
+    summary = f"{who} on {node.name} would start etcd, and an apiserver on it, before the member is replaced"
     return Found("warning", summary, evidence, repair="etcd_hold", refs=("T1", "4e"))
 
 
@@ -143,7 +147,7 @@ def quorum_lost(node: Node, cluster: Cluster) -> Verdict:
     """Fewer members can come back than the majority; told once, by the master that holds the most."""
     count = view.quorum(cluster)
     if count.voters == 0:
-        return NotApplicable("etcd is no static pod of the masters")
+        return NotApplicable("etcd does not run on the masters")
     if count.possible or view.reference(cluster) is not None:
         return Ok()  # a linearizable read is the proof of a quorum, whoever could not be looked at
     if not count.good and len(count.unknown) == count.voters:

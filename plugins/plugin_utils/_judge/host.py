@@ -7,6 +7,7 @@ from dataclasses import replace
 from statistics import median
 
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils._facts.host import Disk, Freeable, HostFacts, Unit
+from ansible_collections.kuberevive.cluster.plugins.plugin_utils._facts.units import held_by
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils._judge import (
     CouldNotTell,
     Found,
@@ -17,7 +18,17 @@ from ansible_collections.kuberevive.cluster.plugins.plugin_utils._judge import (
 )
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils.model import Cluster, Node, Severity
 
-__all__ = ["MAX_SKEW", "TIME_UNITS", "clock_problem", "exclusion", "human", "is_critical", "is_low", "lacks_inodes"]
+__all__ = [
+    "MAX_SKEW",
+    "TIME_UNITS",
+    "clock_problem",
+    "exclusion",
+    "human",
+    "is_critical",
+    "is_low",
+    "lacks_inodes",
+    "plane_units",
+]
 
 MIB = 1024 * 1024
 MAX_SKEW = 30.0  # seconds; a certificate signed with more than that between nodes is "not yet valid" somewhere
@@ -207,7 +218,7 @@ def exclusion(node: Node) -> str:
 @check("host.service_disabled", needs=("host",))
 def _services(node: Node, cluster: Cluster) -> Verdict:
     host = _host(node)
-    return _one(_stopped(host)) if host.units_known else CouldNotTell("systemctl did not answer")
+    return _one((*_stopped(host), *_plane(node))) if host.units_known else CouldNotTell("systemctl did not answer")
 
 
 def _stopped(host: HostFacts) -> Iterator[Verdict]:
@@ -219,29 +230,39 @@ def _stopped(host: HostFacts) -> Iterator[Verdict]:
         unit = host.unit(name)
         if unit is not None and unit.active == "failed":
             summary = f"{name} has failed, so the clock is not kept"
-            yield Found("warning", summary, (_told(unit),), repair="service_start", refs=("H12",))
+            yield Found("warning", summary, (unit.told,), repair="service_start", refs=("H12",))
+
+
+def _plane(node: Node) -> Iterator[Verdict]:
+    """Components of the control plane that are units: nothing but systemd starts them."""
+    for unit in plane_units(node):
+        verdict = _service(unit)
+        if isinstance(verdict, Ok) and unit.active in ("inactive", "failed"):
+            summary = f"{unit.name} is stopped, and nothing starts it again"
+            verdict = Found("critical", summary, (unit.told,), repair="service_start", refs=("H12",))
+        yield verdict
+
+
+def plane_units(node: Node) -> tuple[Unit, ...]:
+    """Of a master; without those that an unfinished repair keeps from starting."""
+    host = _host(node)
+    found = (host.unit(name) for name in host.plane_units if node.is_master)
+    return tuple(unit for unit in found if unit is not None and not held_by(unit))
 
 
 def _service(unit: Unit) -> Verdict:
     running = unit.active == "active"
     if "masked" in (unit.load, unit.enabled.removesuffix("-runtime")):
         summary = f"{unit.name} is masked: somebody meant it, so it is left alone (systemctl unmask {unit.name})"
-        return Found("warning" if running else "critical", summary, (_told(unit),), refs=("H12",))
+        return Found("warning" if running else "critical", summary, (unit.told,), refs=("H12",))
     if unit.enabled == "disabled":
         summary = f"{unit.name} is disabled: it " + ("does not come back" if running else "did not start") + " at boot"
         severity: Severity = "warning" if running else "critical"
-        return Found(severity, summary, (_told(unit),), repair="service_start", refs=("H12",))
+        return Found(severity, summary, (unit.told,), repair="service_start", refs=("H12",))
     if unit.name == "kubelet" and unit.given_up:  # the runtime's own layer says why it failed, and starts it
         summary = f"{unit.name} was started too often in too short a time, and systemd has given it up"
-        return Found("critical", summary, (_told(unit),), repair="service_start", refs=("H12",))
+        return Found("critical", summary, (unit.told,), repair="service_start", refs=("H12",))
     return Ok()
-
-
-def _told(unit: Unit) -> str:
-    return (
-        f"systemctl show {unit.name}: UnitFileState={unit.enabled} ActiveState={unit.active}"
-        f" Result={unit.result} NRestarts={unit.restarts}"
-    )
 
 
 def _host(node: Node) -> HostFacts:

@@ -5,7 +5,7 @@ kr_section_apiserver() {
   kr_val kubelet_started "$(kr_started kubelet)"
   kr_val started "$(kr_started kube-apiserver)"
   kr_apiserver_told
-  kr_last_words kube-apiserver
+  kr_last_words kube-apiserver "$APISERVER_UNIT"
   kr_val port "$kr_port"
   kr_val address "$kr_address"
   if ! kr_listens "$kr_port"; then kr_val listening no; return 0; fi
@@ -43,7 +43,7 @@ kr_apiserver_told() {
   kr_told=$APISERVER_TEXT
   kr_m=$APISERVER_MANIFEST
   if [ -n "$kr_m" ]; then kr_val manifest "$kr_m"; kr_file "$kr_m"
-  elif [ -n "$(kr_unit_files kube-apiserver)" ]; then kr_val unit kube-apiserver
+  elif [ -n "$APISERVER_UNIT" ]; then kr_val unit "$APISERVER_UNIT"; kr_unit_told "$APISERVER_UNIT" "$kr_told"
   else kr_val expected "$KR_MANIFESTS/kube-apiserver.yaml"; fi
   case $kr_m in "$KR_HELD"/*) kr_val held "$kr_m" ;; esac
   kr_port=$(kr_flag "$kr_told" secure-port 6443)

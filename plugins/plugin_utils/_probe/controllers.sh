@@ -3,23 +3,24 @@
 kr_section_controllers() {
   kr_val now "$(date +%s)"
   kr_val kubelet_started "$(kr_started kubelet)"
-  kr_controller kube-controller-manager 10257 "$KCM_TEXT" "$KCM_MANIFEST"
-  kr_controller kube-scheduler 10259 "$SCHEDULER_TEXT" "$SCHEDULER_MANIFEST"
+  kr_controller kube-controller-manager 10257 "$KCM_TEXT" "$KCM_MANIFEST" "$KCM_UNIT"
+  kr_controller kube-scheduler 10259 "$SCHEDULER_TEXT" "$SCHEDULER_MANIFEST" "$SCHEDULER_UNIT"
   kr_heartbeats
 }
 
-# kr_controller NAME PORT TEXT MANIFEST
+# kr_controller NAME PORT TEXT MANIFEST UNIT
 kr_controller() {
   kr_m=$4
   [ -n "$3$kr_m" ] || return 0
   kr_val controller "$1"
+  [ -z "$5" ] || kr_val "$1.unit" "$5"
   if [ -n "$kr_m" ]; then kr_val "$1.manifest" "$kr_m"; kr_stat "$kr_m"; fi
   case $kr_m in "$KR_HELD"/*) kr_val "$1.held" "$kr_m" ;; esac
   kr_conf=$(kr_flag "$3" kubeconfig "$KR_CONF_DIR/${1#kube-}.conf")
   kr_val "$1.kubeconfig" "$kr_conf"
   kr_stat "$kr_conf"
   kr_val "$1.started" "$(kr_started "$1")"
-  kr_last_words "$1"
+  kr_last_words "$1" "$5"
   kr_port=$(kr_flag "$3" secure-port "$2")
   if ! kr_listens "$kr_port"; then kr_val "$1.listening" no; return 0; fi
   kr_val "$1.listening" yes

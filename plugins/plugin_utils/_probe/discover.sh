@@ -12,21 +12,132 @@ kr_process() {
   return 1
 }
 
-# kr_unit NAME: the unit's text with its drop-ins and environment files.
+KR_UNIT_DIRS='/etc/systemd/system /run/systemd/system /usr/local/lib/systemd/system /usr/lib/systemd/system /lib/systemd/system'
+
+# kr_unit_files NAME: the unit's file and its drop-ins, as systemd reads them: of one name the one in the first directory.
 kr_unit_files() {
-  for kr_d in /usr/lib/systemd/system /lib/systemd/system /usr/local/lib/systemd/system /etc/systemd/system /run/systemd/system; do
+  kr_ins=
+  for kr_d in $KR_UNIT_DIRS; do
     [ -L "${kr_d%/systemd/system}" ] && continue
-    for kr_f in "$kr_d/$1.service" "$kr_d/$1.service.d"/*.conf; do
-      [ -f "$kr_f" ] && [ -r "$kr_f" ] && echo "$kr_f"
+    if [ -z "$kr_ins" ] && [ -f "$kr_d/$1.service" ] && [ -r "$kr_d/$1.service" ]; then kr_ins=$kr_d/$1.service; echo "$kr_ins"; fi
+  done
+  for kr_d in $KR_UNIT_DIRS; do
+    [ -L "${kr_d%/systemd/system}" ] && continue
+    for kr_f in "$kr_d/$1.service.d"/*.conf; do
+      [ ! -f "$kr_f" ] || [ ! -r "$kr_f" ] || echo "$kr_f"
     done
+  done | awk -F/ '!($NF in seen) { seen[$NF] = 1; print $NF "/" $0 }' | sort -t/ -k1,1 | cut -d/ -f2-
+}
+
+# kr_unit_of COMPONENT: the name of the unit that runs it, its own or one that names the program (etcd-member, etcd3).
+kr_unit_of() {
+  for kr_d in $KR_UNIT_DIRS; do
+    if [ -f "$kr_d/$1.service" ]; then printf '%s\n' "$1"; return; fi
+  done
+  for kr_d in $KR_UNIT_DIRS; do
+    grep -lsE "^ExecStart=[-@:+!]*\"?[^ \"]*/$1([ \"]|\$)" "$kr_d"/*.service 2>/dev/null
+  done | sed -n '1s#.*/\(.*\)\.service$#\1#p'
+}
+
+# kr_unit NAME: how the unit tells its program to run: ExecStart as it counts after all drop-ins, its variables in their places;
+# what tells etcd by its environment, as flags.
+# shellcheck disable=SC2016 # fields of awk
+KR_UNIT='
+  # One word after the other as systemd cuts them, into word[1..n].
+  function cut(text,   i, c, quote, open) {
+    n = 0; open = 0; quote = ""
+    for (i = 1; i <= length(text); i++) {
+      c = substr(text, i, 1)
+      if (quote == "" && (c == " " || c == "\t")) { open = 0; continue }
+      if (!open) { open = 1; word[++n] = "" }
+      if (quote == "" && (c == "\"" || c == "\047")) quote = c
+      else if (c == quote) quote = ""
+      else if (c == "\\" && quote != "\047") word[n] = word[n] substr(text, ++i, 1)
+      else word[n] = word[n] c
+    }
+  }
+  function set(text) { if (match(text, /^[A-Za-z_][A-Za-z0-9_]*=/)) env[substr(text, 1, RLENGTH - 1)] = substr(text, RLENGTH + 1) }
+  function read_env(file,   line, all) {
+    all = ""
+    while ((getline line < file) > 0) {
+      sub(/\r$/, "", line)
+      if (all == "") sub(/^[ \t]+/, "", line)
+      if (all == "" && line ~ /^[#;]/) continue
+      if (line ~ /\\$/) { all = all substr(line, 1, length(line) - 1) " "; continue }
+      take_env(all line); all = ""
+    }
+    take_env(all)
+    close(file)
+  }
+  function take_env(text,   name) {
+    sub(/^export[ \t]+/, "", text)
+    if (!match(text, /^[A-Za-z_][A-Za-z0-9_]*[ \t]*=/)) return
+    name = substr(text, 1, RLENGTH - 1); text = substr(text, RLENGTH + 1)
+    gsub(/[ \t]/, "", name); sub(/^[ \t]+/, "", text); sub(/[ \t]+$/, "", text)
+    if (text ~ /^".*"$/ || text ~ /^\047.*\047$/) text = substr(text, 2, length(text) - 2)
+    env[name] = text
+  }
+  function fill(text,   out, name) {
+    out = ""
+    while (match(text, /\$(\{[A-Za-z_][A-Za-z0-9_]*\}|[A-Za-z_][A-Za-z0-9_]*)/)) {
+      name = substr(text, RSTART + 1, RLENGTH - 1)
+      gsub(/[{}]/, "", name)
+      out = out substr(text, 1, RSTART - 1) env[name]
+      text = substr(text, RSTART + RLENGTH)
+    }
+    return out text
+  }
+  FNR == 1 { section = ""; held = "" }
+  { sub(/\r$/, "") }
+  held != "" && /^[ \t]*[#;]/ { next }
+  /\\$/ { held = held substr($0, 1, length($0) - 1) " "; next }
+  { line = held $0; held = "" }
+  line ~ /^[ \t]*([#;].*)?$/ { next }
+  line ~ /^\[/ { section = line; next }
+  section !~ /^\[Service\]/ || line !~ /=/ { next }
+  {
+    key = value = line
+    sub(/[ \t]*=.*/, "", key); sub(/^[^=]*=[ \t]*/, "", value); sub(/[ \t]+$/, "", value)
+    if (key == "ExecStart") exec = value == "" ? "" : exec " " value
+    else if (key == "Environment" && value == "") split("", env)
+    else if (key == "Environment") { cut(value); for (i = 1; i <= n; i++) set(word[i]) }
+    else if (key == "EnvironmentFile" && value == "") files = 0
+    else if (key == "EnvironmentFile") { sub(/^-/, "", value); gsub(/"/, "", value); file[++files] = value }
+  }
+  END {
+    for (i = 1; i <= files; i++) read_env(file[i])
+    sub(/^ *[-@:+!]*/, "", exec)
+    cut(exec)
+    print word[1]
+    # Its flags count more than its environment.
+    if (word[1] ~ /(^|\/)etcd$/) for (name in env) if (name ~ /^ETCD_/) {
+      flag = tolower(substr(name, 6)); gsub(/_/, "-", flag)
+      print "--" flag "=" env[name]
+    }
+    for (i = 2; i <= n; i++) print fill(word[i])
+  }'
+
+kr_unit() {
+  kr_fs=$(kr_unit_files "$1")
+  # shellcheck disable=SC2086 # a list of paths
+  [ -z "$kr_fs" ] || (IFS=$NL; set -f; awk "$KR_UNIT" $kr_fs 2>/dev/null)
+}
+
+# kr_unit_sources UNIT: its files, and the environment files that they name.
+kr_unit_sources() {
+  kr_unit_files "$1" | while read -r kr_f; do
+    echo "$kr_f"
+    sed -n 's/^EnvironmentFile=-\{0,1\}//p' "$kr_f" | while read -r kr_e; do [ ! -f "$kr_e" ] || echo "$kr_e"; done
   done
 }
 
-kr_unit() {
-  kr_unit_files "$1" | while read -r kr_u; do
-    cat "$kr_u"
-    sed -n 's/^EnvironmentFile=-\{0,1\}//p' "$kr_u" | while read -r kr_e; do [ ! -f "$kr_e" ] || cat "$kr_e" 2>/dev/null; done
-  done
+# kr_unit_told UNIT TEXT: its files, and of its flags each as --flag=value.
+kr_unit_told() {
+  kr_unit_files "$1" | while read -r kr_f; do kr_val unit_file "$kr_f"; done
+  printf '%s\n' "$2" | awk '
+    /^-/ { if (flag != "") print "val\tflag\t" flag; flag = $0; sub(/^--?/, "--", flag); if (flag ~ /=/) { print "val\tflag\t" flag; flag = "" } next }
+    flag != "" { print "val\tflag\t" flag "=" $0; flag = "" }
+    END { if (flag != "") print "val\tflag\t" flag }'
 }
 
 # kr_pick TEXT FLAG: the flag's last value in a command line, a unit (NAME=--flag=value too) or a manifest, into KR_PICK.
@@ -94,14 +205,29 @@ kr_words() {
     }'
 }
 
-# kr_component NAME MANIFEST: how it was told to run: its manifest, else its unit, else its process.
-kr_component() { kr_told "$1" "$2" | kr_words; }
+# kr_component NAME MANIFEST UNIT: how it was told to run: its manifest, else its unit, else its process.
+kr_component() { kr_told "$@" | kr_words; }
 
 kr_told() {
   if [ -f "$2" ] && [ -s "$2" ]; then cat "$2"; return; fi
-  kr_t=$(kr_unit "$1")
-  if [ -n "$kr_t" ]; then printf '%s\n' "$kr_t"; return; fi
-  kr_process "$1"
+  kr_t=
+  [ -z "$3" ] || kr_t=$(kr_unit "$3")
+  case $kr_t in *"$NL-"*) ;; *) kr_process "$1" && return ;; esac # a unit may run a script that knows the flags
+  [ -z "$kr_t" ] || printf '%s\n' "$kr_t"
+}
+
+# kr_runs_as NAME: into KR_MANIFEST or KR_UNIT_NAME what runs it here, and into KR_TEXT how it is told to run.
+kr_runs_as() {
+  KR_MANIFEST=$(kr_manifest "$1") KR_UNIT_NAME=
+  [ -n "$KR_MANIFEST" ] || KR_UNIT_NAME=$(kr_unit_of "$1")
+  KR_TEXT=$(kr_component "$1" "$KR_MANIFEST" "$KR_UNIT_NAME")
+}
+
+# kr_etcd_used: a unit that came with a package, that nothing starts and that has no data, is no member.
+kr_etcd_used() {
+  if kr_process etcd >/dev/null; then return 0; fi
+  for kr_f in /etc/systemd/system/*.wants/"$ETCD_UNIT.service"; do [ ! -L "$kr_f" ] || return 0; done
+  kr_limit 2 ls -d "$(kr_flag "$ETCD_TEXT" data-dir /var/lib/etcd)/member" >/dev/null 2>&1
 }
 
 # kr_etcd_reach: where this node's member is asked and with what; false where there is none.
@@ -128,14 +254,15 @@ kr_discover() {
   KR_CONF_DIR=${KR_MANIFESTS%/*}
   KR_HELD=$KR_CONF_DIR/kuberevive-held
   kr_pod_files
-  APISERVER_MANIFEST=$(kr_manifest kube-apiserver)
-  APISERVER_TEXT=$(kr_component kube-apiserver "$APISERVER_MANIFEST")
-  ETCD_MANIFEST=$(kr_manifest etcd)
-  ETCD_TEXT=$(kr_component etcd "$ETCD_MANIFEST")
-  KCM_MANIFEST=$(kr_manifest kube-controller-manager)
-  KCM_TEXT=$(kr_component kube-controller-manager "$KCM_MANIFEST")
-  SCHEDULER_MANIFEST=$(kr_manifest kube-scheduler)
-  SCHEDULER_TEXT=$(kr_component kube-scheduler "$SCHEDULER_MANIFEST")
+  kr_runs_as kube-apiserver
+  APISERVER_MANIFEST=$KR_MANIFEST APISERVER_UNIT=$KR_UNIT_NAME APISERVER_TEXT=$KR_TEXT
+  kr_runs_as etcd
+  ETCD_MANIFEST=$KR_MANIFEST ETCD_UNIT=$KR_UNIT_NAME ETCD_TEXT=$KR_TEXT
+  [ -z "$ETCD_UNIT" ] || kr_etcd_used || ETCD_UNIT='' ETCD_TEXT=''
+  kr_runs_as kube-controller-manager
+  KCM_MANIFEST=$KR_MANIFEST KCM_UNIT=$KR_UNIT_NAME KCM_TEXT=$KR_TEXT
+  kr_runs_as kube-scheduler
+  SCHEDULER_MANIFEST=$KR_MANIFEST SCHEDULER_UNIT=$KR_UNIT_NAME SCHEDULER_TEXT=$KR_TEXT
   kr_ca=$(kr_flag "$APISERVER_TEXT" client-ca-file "")
   KR_PKI=${KR_SET_PKI:-${kr_ca%/*}}
   [ -n "$KR_PKI" ] || KR_PKI=/etc/kubernetes/pki

@@ -48,6 +48,10 @@ kr_etcd_answers() {
 
 # The newest log and the one before it: a crash loop's reason often stands in the older one.
 kr_etcd_logs() {
+  if [ -n "$ETCD_UNIT" ]; then
+    kr_out etcd.tail kr_etcd_unit_log
+    return
+  fi
   kr_n=0
   for kr_l in $(ls -t /var/log/pods/kube-system_etcd-*/etcd/*.log 2>/dev/null | head -n 2); do
     kr_val "log_file_$kr_n" "$kr_l"
@@ -59,8 +63,15 @@ kr_etcd_logs() {
 
 # The last lines, and of a panic the line that names it (its stacks would push it out).
 kr_etcd_tail() {
-  kr_limit 3 tail -n 400 "$1" | grep -E 'panic: |"level":"(fatal|panic|error)"' | tail -n 10 | cut -c1-700
+  kr_limit 3 tail -n 400 "$1" | grep -E "$KR_ETCD_FATAL" | tail -n 10 | cut -c1-700
   kr_limit 3 tail -n 30 "$1" | cut -c1-700
+}
+KR_ETCD_FATAL='panic: |"level":"(fatal|panic|error)"'
+
+kr_etcd_unit_log() {
+  kr_lines=$(kr_unit_log "$ETCD_UNIT" 400 | cut -c1-800)
+  printf '%s\n' "$kr_lines" | grep -E "$KR_ETCD_FATAL" | tail -n 10
+  printf '%s\n' "$kr_lines" | tail -n 30
 }
 
 kr_section_etcd() {
@@ -74,7 +85,18 @@ kr_section_etcd() {
   kr_val apiserver_manifest "$APISERVER_MANIFEST"
   [ -f "$KR_HELD/etcd-readd" ] && kr_val readd "$(head -n 1 "$KR_HELD/etcd-readd" 2>/dev/null)"
   [ -f "$KR_HELD/etcd-why" ] && kr_val held_why "$(head -n 1 "$KR_HELD/etcd-why" 2>/dev/null)"
-  kr_val unit "$(kr_unit_files etcd | head -n 1)"
+  if [ -n "$ETCD_UNIT" ]; then
+    kr_val unit "$ETCD_UNIT"
+    kr_out etcd.unit_state kr_unit_state "$ETCD_UNIT"
+    kr_unit_told "$ETCD_UNIT" "$ETCD_TEXT"
+    kr_unit_sources "$ETCD_UNIT" | while read -r kr_f; do
+      grep -qE '^[^#]*(--initial-cluster(-state)?[= ]|ETCD_INITIAL_CLUSTER(_STATE)?=)' "$kr_f" 2>/dev/null && kr_val told_by "$kr_f"
+    done
+  fi
+  if [ -n "$APISERVER_UNIT" ]; then
+    kr_val apiserver_unit "$APISERVER_UNIT"
+    kr_out kube-apiserver.unit_state kr_unit_state "$APISERVER_UNIT"
+  fi
   [ -n "$ETCD_TEXT" ] || return 0
   kr_dir=$(kr_flag "$ETCD_TEXT" data-dir /var/lib/etcd)
   kr_val data_dir "$kr_dir"

@@ -53,7 +53,12 @@ kr_host_mounts() {
 
 kr_host_units() {
   kr_have systemctl || return 0
+  kr_plane=
+  for kr_f in "$ETCD_UNIT" "$APISERVER_UNIT" "$KCM_UNIT" "$SCHEDULER_UNIT"; do [ -z "$kr_f" ] || kr_plane="$kr_plane $kr_f.service"; done
+  kr_val plane_units "$kr_plane"
+  # shellcheck disable=SC2086 # a list of units
   kr_out units kr_limit 5 systemctl show --no-pager -p Id -p LoadState -p ActiveState -p UnitFileState -p Result -p NRestarts -p Restart \
+    -p DropInPaths $kr_plane \
     kubelet.service "$KR_RUNTIME.service" cri-docker.service chronyd.service chrony.service systemd-timesyncd.service \
     ntpd.service ntp.service ntpsec.service
   kr_out swap_units kr_limit 3 systemctl list-units --type=swap --all --no-legend --plain --no-pager

@@ -145,9 +145,16 @@ kr_kubeconfig_key() {
   sed -n 's/.*client-key-data: *"\{0,1\}\([A-Za-z0-9+/=]*\).*/\1/p' "$1" 2>/dev/null | head -n 1 | base64 -d 2>/dev/null | kr_pub "$1"
 }
 
-# kr_last_words COMPONENT: the newest container log of a kube-system static pod, as kubelet left it on disk; NAME.log its path
-# (the file's name counts the restarts), NAME.log_mtime when it was last written to, NAME.tail its end.
+# kr_last_words COMPONENT [UNIT]: the newest container log of a kube-system static pod, as kubelet left it on disk; NAME.log its
+# path (the file's name counts the restarts), NAME.log_mtime when it was last written to, NAME.tail its end. Of a unit what is
+# in the journal of this boot, and NAME.unit_state what systemd says of it.
 kr_last_words() {
+  if [ -n "${2:-}" ]; then
+    kr_val "$1.log" "journalctl -u $2"
+    kr_out "$1.unit_state" kr_unit_state "$2"
+    kr_out "$1.tail" kr_unit_log "$2" 40
+    return
+  fi
   kr_l=$(kr_pod_log "$1")
   [ -n "$kr_l" ] || return 0
   kr_val "$1.log" "$kr_l"

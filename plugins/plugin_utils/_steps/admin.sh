@@ -21,7 +21,7 @@ kr_with() {
   KR_CODE=$(printf '%s\n' "$KR_BODY" | sed -n 's/^@code=//p' | tail -n 1)
 }
 
-kr_said() { printf 'HTTP %s %s' "$KR_CODE" "$(printf '%s\n' "$KR_BODY" | grep -v '^@code=' | tr -s '\n\t ' ' ' | cut -c1-300)"; }
+kr_answered() { printf 'HTTP %s %s' "$KR_CODE" "$(printf '%s\n' "$KR_BODY" | grep -v '^@code=' | tr -s '\n\t ' ' ' | cut -c1-300)"; }
 
 # kr_may: who asks now may make bindings (a review of one's own rights is open to every name).
 kr_may() {
@@ -44,6 +44,6 @@ kr_admin() {
   KR_PEM=$(openssl genrsa 2048 2>/dev/null)
   KR_CRT=$(printf '%s\n' "$KR_PEM" | openssl req -new -key /dev/stdin -subj /O=system:masters/CN=kuberevive 2>/dev/null |
     openssl x509 -req -CA "$KR_ARG_CA" -CAkey "$KR_ARG_CA_KEY" -set_serial "0x$(openssl rand -hex 8)" -days 1 2>/dev/null)
-  kr_may || kr_fail "a certificate of system:masters, made with $KR_ARG_CA_KEY, may not do it either: $(kr_said)"
+  kr_may || kr_fail "a certificate of system:masters, made with $KR_ARG_CA_KEY, may not do it either: $(kr_answered)"
   kr_note "no kubeconfig here may do everything any more; asked with a certificate of system:masters that was kept in memory only"
 }

@@ -8,15 +8,33 @@ kr_listens() {
     awk -v p="$(printf '%04X' "$1")" '{ n = split($2, a, ":"); if (a[n] == p && $4 == "0A") f = 1 } END { exit !f }'
 }
 
+# kr_unit_log UNIT LINES: the end of its journal since this node's start, each line with its time.
+kr_unit_log() {
+  kr_have journalctl || return 0
+  kr_limit 4 journalctl -u "$1.service" --since "@$(kr_began /proc/1/stat)" -n "$2" -o short-iso --no-pager 2>/dev/null |
+    sed '/^-- /d' | cut -c1-2000
+}
+
+# kr_unit_state UNIT
+kr_unit_state() {
+  kr_limit 3 systemctl show --no-pager -p Id -p LoadState -p ActiveState -p SubState -p UnitFileState -p Result -p NRestarts -p Restart \
+    -p DropInPaths "$1.service"
+}
+
 # kr_started NAME: epoch second at which the newest running process of that name (15 characters, as the kernel keeps it)
 # began; fails where none runs.
 kr_started() {
   kr_stats=$(grep -lxF "$(printf '%.15s' "$1")" /proc/[0-9]*/comm 2>/dev/null | sed 's/comm$/stat/')
   [ -n "$kr_stats" ] || return 1
+  # shellcheck disable=SC2086 # a list of paths below /proc
+  kr_began $kr_stats
+}
+
+# kr_began /proc/PID/stat…: epoch second at which the newest of these processes began.
+kr_began() {
   kr_hz=$(getconf CLK_TCK 2>/dev/null) || kr_hz=100
   # cat goes on when a process ends meanwhile, awk on the files would not.
-  # shellcheck disable=SC2086 # a list of paths below /proc
-  cat /proc/stat $kr_stats 2>/dev/null | awk -v hz="${kr_hz:-100}" '
+  cat /proc/stat "$@" 2>/dev/null | awk -v hz="${kr_hz:-100}" '
     $1 == "btime" { b = $2 }
     /^[0-9]+ \(/ { sub(/^[0-9]+ \(.*\) /, ""); if ($1 != "Z" && $20 > s) s = $20 }
     END { if (s == "") exit 1; printf "%d\n", b + s / hz }'

@@ -34,19 +34,29 @@ def asking_args(node: Node) -> dict[str, Any]:
 def restart_args(node: Node, components: tuple[str, ...]) -> dict[str, Any] | str:
     """Arguments of static_pod_restart.sh, or why it cannot be run here."""
     runtime, kubelet, api = node.runtime, node.kubelet, node.apiserver
+    units = [_unit(node, name) or "-" for name in components]
     if runtime is None or kubelet is None or api is None:
         return "container runtime, kubelet or kube-apiserver could not be looked at"
-    if not kubelet.running:
+    if "-" in units and not kubelet.running:
         return "kubelet does not run here, so nothing would start them again; looked at again when it does"
-    if runtime.kind == "none":
+    if "-" in units and runtime.kind == "none":
         return "no container runtime is known here"
     return {
         "components": list(components),
+        "units": units,
         "runtime": runtime.kind,
         "socket": runtime.socket,
         **asking_args(node),
         "started": [str(_started(node, name)) for name in components],
     }
+
+
+def _unit(node: Node, component: str) -> str:
+    """The systemd unit that runs it, or empty: a static pod."""
+    if component == _APISERVER:
+        return node.apiserver.unit if node.apiserver else ""
+    each = node.controllers.controller(component) if node.controllers else None
+    return each.unit if each else ""
 
 
 def _started(node: Node, component: str) -> int:

@@ -18,10 +18,10 @@ case $KR_CODE in
       kr_refuse no_room "there is no room on this node to keep its content: free some space first"
     printf '@backup %s\n' "$KR_VAULT"
     kr_with 8 DELETE "$KR_AT" -H 'Content-Type: application/json' --data "{\"preconditions\":{\"uid\":\"$kr_uid\"}}"
-    case $KR_CODE in 200 | 404 | 409) ;; *) kr_fail "could not delete it: $(kr_said)" ;; esac
+    case $KR_CODE in 200 | 404 | 409) ;; *) kr_fail "could not delete it: $(kr_answered)" ;; esac
     kr_did "took kube-system/extension-apiserver-authentication away; its content is in $KR_VAULT" ;;
   404) kr_uid=none kr_note "it is gone already" ;;
-  *) kr_fail "could not read it: $(kr_said)" ;;
+  *) kr_fail "could not read it: $(kr_answered)" ;;
 esac
 kr_wait 120 "a kube-apiserver to make it anew" kr_anew || kr_fail "no kube-apiserver has made it anew within 120 s"
 kr_note "kube-apiserver has made it anew"

@@ -28,10 +28,6 @@ def _plan_sync(node: Node, cluster: Cluster, findings: tuple[Finding, ...]) -> P
         return Refused(
             "its API server is not told to read any such file: that has to be written into its manifest first"
         )
-    if node.apiserver is not None and node.apiserver.unit:
-        return Refused(
-            f"kube-apiserver is run by {node.apiserver.unit} here; copy the file yourself and restart that unit"
-        )
     found = truth(cluster)
     if found.candidate is None:
         return Refused(f"which configuration is right is not proven: {found.why}")
@@ -147,8 +143,6 @@ def _master_args(node: Node, proof: EncryptionProof, cluster: Cluster) -> dict[s
     facts = facts_of(node)
     if not node.reachable or facts is None or facts.file is None or node.apiserver is None:
         return "its API server's configuration cannot be reached"
-    if node.apiserver.unit:
-        return f"kube-apiserver is run by {node.apiserver.unit} here, and only static pods are restarted"
     source = next((c for c in proof.candidates if c.current and c.rules), None)
     put = _put_args(node, facts, facts.file.path, source, cluster)
     if isinstance(put, str):

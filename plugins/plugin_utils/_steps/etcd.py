@@ -8,6 +8,7 @@ from typing import Any
 
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils import etcd_view as view
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils._facts.etcd import EtcdFacts
+from ansible_collections.kuberevive.cluster.plugins.plugin_utils._facts.units import HOLD
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils._steps import Planned, Refused, StepKind, register
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils.model import Cluster, Finding, Node
 
@@ -43,6 +44,9 @@ def _own(facts: EtcdFacts) -> dict[str, Any]:
         "key": facts.key_file,
         "wal_files": facts.wal_files,
         "readd": facts.readd,
+        "unit": facts.unit,
+        "told": facts.told_by[0] if facts.told_by else "",
+        "apiserver_unit": facts.apiserver_unit,
     }
 
 
@@ -90,7 +94,12 @@ def _plan_replace(node: Node, cluster: Cluster, findings: tuple[Finding, ...]) -
             f"{mount} stands in /etc/fstab and is not mounted, so etcd's data may well be there: mount it first"
         )
     if not facts.parses or not facts.data_dir or not facts.peer_urls or not facts.name:
-        return Refused("its manifest does not name the member, its data directory and its peer URL")
+        return Refused(f"{facts.source} does not name the member, its data directory and its peer URL")
+    if not facts.rejoinable and facts.unit:
+        where = ", ".join(facts.told_by) or "no file of the unit"
+        return Refused(
+            f"how it joins must stand in one file of {facts.source} to be changed safely; it stands in {where}"
+        )
     if not facts.rejoinable:
         return Refused(
             "its manifest has no line '- --initial-cluster=…' of its own, so it cannot be changed safely: write one"
@@ -121,7 +130,7 @@ def _plan_replace(node: Node, cluster: Cluster, findings: tuple[Finding, ...]) -
 def _plan_hold(node: Node, cluster: Cluster, findings: tuple[Finding, ...]) -> Planned | Refused:
     facts = _facts(node)
     if not facts.parses or not facts.held_dir:
-        return Refused("its manifest cannot be read")
+        return Refused(f"{facts.source} cannot be read")
     # A joined member only fails to start on an empty directory; a first one makes a new cluster of it.
     dangerous = view.is_first(facts) and view.condition(node, cluster).state in ("empty", "decoy")
     if not dangerous:
@@ -130,10 +139,11 @@ def _plan_hold(node: Node, cluster: Cluster, findings: tuple[Finding, ...]) -> P
             return Refused(f"the member would not be replaced: {ahead.reason}")
         if _needs_consent(node, cluster):
             return Refused("the member would not be replaced without consent")
-    return Planned(
-        f"put aside the etcd and apiserver manifests of {node.name} until its member is replaced",
-        {**_own(facts), **_why(node, cluster)},
-    )
+    if facts.unit:
+        title = f"keep etcd and kube-apiserver of {node.name} from starting until its member is replaced"
+    else:
+        title = f"put aside the etcd and apiserver manifests of {node.name} until its member is replaced"
+    return Planned(title, {**_own(facts), **_why(node, cluster)})
 
 
 def _needs_consent(node: Node, cluster: Cluster) -> bool:
@@ -152,8 +162,8 @@ def _held(node: Node, args: Mapping[str, Any]) -> Node:
     after = replace(
         facts,
         manifest=manifest,
-        manifest_held=manifest.path if manifest else "",
-        apiserver_held=apiserver,
+        manifest_held=manifest.path if manifest else f"{facts.unit}: {HOLD}",
+        apiserver_held=apiserver or (f"{facts.apiserver_unit}: {HOLD}" if facts.apiserver_unit else ""),
         apiserver_manifest=apiserver,
         listening=False,
         status=None,
@@ -199,7 +209,10 @@ def _replaced(node: Node, args: Mapping[str, Any]) -> Node:
 
 
 def _plan_release(node: Node, cluster: Cluster, findings: tuple[Finding, ...]) -> Planned | Refused:
-    return Planned(f"put the etcd and apiserver manifests of {node.name} back: its data is good", _own(_facts(node)))
+    facts = _facts(node)
+    if facts.unit:
+        return Planned(f"let etcd and kube-apiserver of {node.name} start again: its data is good", _own(facts))
+    return Planned(f"put the etcd and apiserver manifests of {node.name} back: its data is good", _own(facts))
 
 
 def _plan_promote(node: Node, cluster: Cluster, findings: tuple[Finding, ...]) -> Planned | Refused:

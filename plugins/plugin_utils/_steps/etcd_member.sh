@@ -1,12 +1,14 @@
 # shellcheck shell=sh
 # Works on the member's own node. KR_ARG_DO: hold | release | start | finish. KR_ARG_WHY: what it was judged to be, and by what.
-# KR_ARG_DATA_DIR, KR_ARG_MANIFEST, KR_ARG_APISERVER_MANIFEST (where they belong), KR_ARG_HELD_DIR;
+# KR_ARG_DATA_DIR, KR_ARG_MANIFEST, KR_ARG_APISERVER_MANIFEST (where they belong), KR_ARG_HELD_DIR; instead of a manifest KR_ARG_UNIT
+# with KR_ARG_TOLD, the file that says how it joins, and KR_ARG_APISERVER_UNIT (see unit_hold.sh);
 # start: KR_ARG_MEMBER_ID, KR_ARG_INITIAL_CLUSTER, KR_ARG_WAL_FILES (as judged)
 
 KR_MARK=$KR_ARG_HELD_DIR/etcd-readd
 KR_NOTE=$KR_ARG_HELD_DIR/etcd-why
 KR_HELD_ETCD=$KR_ARG_HELD_DIR/${KR_ARG_MANIFEST##*/}
 KR_HELD_API=
+KR_UNIT=${KR_ARG_UNIT:-} KR_API_UNIT=${KR_ARG_APISERVER_UNIT:-}
 [ -n "$KR_ARG_APISERVER_MANIFEST" ] && KR_HELD_API=$KR_ARG_HELD_DIR/${KR_ARG_APISERVER_MANIFEST##*/}
 
 # kr_pids NAME WORD: processes of that name with that word (or its beginning, where it ends in =) in their command line.
@@ -26,8 +28,8 @@ kr_pids() {
   done
 }
 
-kr_etcd_pids() { kr_pids etcd "--data-dir=$KR_ARG_DATA_DIR"; }
-kr_api_pids() { kr_pids kube-apiserver "--etcd-servers="; }
+kr_etcd_pids() { if [ -n "$KR_UNIT" ]; then kr_unit_pid "$KR_UNIT"; else kr_pids etcd "--data-dir=$KR_ARG_DATA_DIR"; fi; }
+kr_api_pids() { if [ -n "$KR_API_UNIT" ]; then kr_unit_pid "$KR_API_UNIT"; else kr_pids kube-apiserver "--etcd-servers="; fi; }
 kr_none() { [ -z "$("$1")" ]; }
 kr_some() { [ -n "$("$1")" ]; }
 
@@ -93,28 +95,39 @@ kr_note() {
 
 kr_hold() {
   mkdir -p "$KR_ARG_HELD_DIR" && chmod 700 "$KR_ARG_HELD_DIR" || kr_refuse no_room "could not make $KR_ARG_HELD_DIR"
+  [ -n "$KR_UNIT" ] || kr_movable
+  if kr_startable "$KR_UNIT" "$KR_ARG_MANIFEST" || kr_startable "$KR_API_UNIT" "$KR_ARG_APISERVER_MANIFEST" ||
+    kr_some kr_etcd_pids || kr_some kr_api_pids; then
+    if [ -z "$KR_UNIT" ] || [ -n "$KR_ARG_APISERVER_MANIFEST" ]; then kr_kubelet_stop; fi
+    if [ -n "$KR_UNIT" ]; then kr_unit_hold "$KR_UNIT"; else kr_aside_manifest "$KR_ARG_MANIFEST" "$KR_HELD_ETCD"; fi
+    if [ -n "$KR_API_UNIT" ]; then kr_unit_hold "$KR_API_UNIT"; else kr_aside_manifest "$KR_ARG_APISERVER_MANIFEST" "$KR_HELD_API"; fi
+    kr_end kr_api_pids kube-apiserver 15
+    kr_end kr_etcd_pids etcd 15
+    kr_note
+  fi
+  [ -n "$KR_UNIT" ] || [ -s "$KR_HELD_ETCD" ] || kr_fail "there is no etcd manifest: neither $KR_ARG_MANIFEST nor $KR_HELD_ETCD"
+}
+
+# kr_startable UNIT MANIFEST: nothing keeps it from being started.
+kr_startable() {
+  if [ -n "$1" ]; then [ ! -e "$(kr_hold_file "$1")" ]; else [ -n "$2" ] && [ -e "$2" ]; fi
+}
+
+# kr_movable: whether the manifest can be put aside by a rename, and is the only one.
+kr_movable() {
   [ "$(stat -c %d "$KR_ARG_HELD_DIR")" = "$(stat -c %d "${KR_ARG_MANIFEST%/*}")" ] ||
     kr_refuse other_disk "$KR_ARG_HELD_DIR and ${KR_ARG_MANIFEST%/*} are on different file systems"
   for kr_f in "${KR_ARG_MANIFEST%/*}"/*; do
     [ -f "$kr_f" ] && [ "$kr_f" != "$KR_ARG_MANIFEST" ] && grep -q -- '--initial-advertise-peer-urls' "$kr_f" 2>/dev/null || continue
     kr_refuse two_manifests "kubelet reads $kr_f too, and would start etcd by it: move it out of ${kr_f%/*} first"
   done
-  if [ -e "$KR_ARG_MANIFEST" ] || kr_some kr_etcd_pids || [ -e "$KR_ARG_APISERVER_MANIFEST" ] || kr_some kr_api_pids; then
-    kr_kubelet_stop
-    kr_aside_manifest "$KR_ARG_MANIFEST" "$KR_HELD_ETCD"
-    kr_aside_manifest "$KR_ARG_APISERVER_MANIFEST" "$KR_HELD_API"
-    kr_end kr_api_pids kube-apiserver 15
-    kr_end kr_etcd_pids etcd 15
-    kr_note
-  fi
-  [ -s "$KR_HELD_ETCD" ] || kr_fail "there is no etcd manifest: neither $KR_ARG_MANIFEST nor $KR_HELD_ETCD"
 }
 
 # The old data goes away only while the mark does not say that what lies there is the new member's own.
 kr_clear() {
   [ "$(cat "$KR_MARK" 2>/dev/null)" = "$KR_ARG_MEMBER_ID" ] && return 0
   # Whether its manifest can be changed shows before anything is moved.
-  for kr_src in "$KR_HELD_ETCD" "$KR_ARG_MANIFEST"; do [ ! -e "$kr_src" ] || kr_rejoinable "$kr_src"; done
+  for kr_src in "$KR_HELD_ETCD" "$KR_ARG_MANIFEST" "${KR_ARG_TOLD:-}"; do [ ! -f "$kr_src" ] || kr_rejoinable "$kr_src"; done
   kr_old=$KR_ARG_DATA_DIR/member
   kr_now=$(find "$kr_old/wal" -name '*.wal' 2>/dev/null | wc -l)
   [ "$kr_now" -le "$KR_ARG_WAL_FILES" ] ||
@@ -136,6 +149,7 @@ kr_clear() {
 
 # Only the two arguments that say how to join; everything else stays as it is, byte for byte.
 kr_rejoin() {
+  if [ -n "$KR_UNIT" ]; then kr_unit_rejoin "$1" "$KR_ARG_INITIAL_CLUSTER"; return; fi
   awk -v list="$KR_ARG_INITIAL_CLUSTER" '
     /^ *- *["\047]?--initial-cluster=/ {
       head = $0; sub(/--initial-cluster=.*/, "", head)
@@ -149,26 +163,36 @@ kr_rejoin() {
 }
 
 kr_rejoinable() {
+  if [ -n "$KR_UNIT" ]; then
+    kr_rejoin "$1" | grep -qE -e '--initial-cluster-state=existing' -e 'ETCD_INITIAL_CLUSTER_STATE="?existing' && return 0
+    kr_refuse unit "what $1 says of --initial-cluster cannot be changed safely: write the flag without quotes of its own"
+  fi
   kr_rejoin "$1" | grep -qF -- "--initial-cluster=$KR_ARG_INITIAL_CLUSTER" ||
     kr_refuse manifest "$1 has no line of its own for --initial-cluster=, so it cannot be changed safely: write it as kubeadm does, '- --initial-cluster=…'"
+}
+
+# kr_told_anew FILE TMPDIR
+kr_told_anew() {
+  kr_rejoinable "$1"
+  kr_text=$(kr_rejoin "$1")
+  if [ "$kr_text" != "$(cat "$1")" ]; then
+    kr_backup "$1"
+    kr_meta=$(stat -c '%a %U:%G' "$1")
+    printf '%s\n' "$kr_text" | kr_put_via "$2" "$1" "${kr_meta% *}" "${kr_meta#* }" || exit 4
+    kr_did "set --initial-cluster=$KR_ARG_INITIAL_CLUSTER and --initial-cluster-state=existing in ${1##*/}"
+  fi
 }
 
 kr_mount_manifest() {
   kr_src=$KR_HELD_ETCD
   [ -e "$kr_src" ] || kr_src=$KR_ARG_MANIFEST
-  kr_rejoinable "$kr_src"
-  kr_text=$(kr_rejoin "$kr_src")
-  if [ "$kr_text" != "$(cat "$kr_src")" ]; then
-    kr_backup "$kr_src"
-    kr_meta=$(stat -c '%a %U:%G' "$kr_src")
-    printf '%s\n' "$kr_text" | kr_put_via "$KR_ARG_HELD_DIR" "$kr_src" "${kr_meta% *}" "${kr_meta#* }" || exit 4
-    kr_did "set --initial-cluster=$KR_ARG_INITIAL_CLUSTER and --initial-cluster-state=existing in ${KR_ARG_MANIFEST##*/}"
-  fi
+  kr_told_anew "$kr_src" "$KR_ARG_HELD_DIR"
   kr_back_manifest "$KR_HELD_ETCD" "$KR_ARG_MANIFEST"
 }
 
 kr_start() {
   kr_clear
+  if [ -n "$KR_UNIT" ]; then kr_start_unit; return; fi
   kr_mount_manifest
   kr_kubelet_start
   kr_wait 30 "kubelet to start etcd" kr_some kr_etcd_pids && return 0
@@ -176,6 +200,18 @@ kr_start() {
   kr_did "restarted kubelet, which had not started etcd in 30 s"
   kr_wait 90 "kubelet to start etcd" kr_some kr_etcd_pids ||
     kr_fail "kubelet does not start etcd: $(journalctl -u kubelet -n 1 -o cat --no-pager 2>/dev/null | cut -c1-300)"
+}
+
+kr_start_unit() {
+  kr_told_anew "$KR_ARG_TOLD" "${KR_ARG_TOLD%/*}"
+  kr_unit_release "$KR_UNIT"
+  kr_wait 60 "systemd to start etcd" kr_some kr_etcd_pids ||
+    kr_fail "systemd does not start $KR_UNIT.service: $(journalctl -u "$KR_UNIT" -n 1 -o cat --no-pager 2>/dev/null | cut -c1-300)"
+}
+
+# kr_back UNIT HELD HOME
+kr_back() {
+  if [ -n "$1" ]; then kr_unit_release "$1"; else kr_back_manifest "$2" "$3"; fi
 }
 
 kr_tidy() {
@@ -197,11 +233,11 @@ case $KR_ARG_DO in
   hold) kr_hold ;;
   start) kr_start ;;
   finish)
-    kr_back_manifest "$KR_HELD_API" "$KR_ARG_APISERVER_MANIFEST"
+    kr_back "$KR_API_UNIT" "$KR_HELD_API" "$KR_ARG_APISERVER_MANIFEST"
     kr_tidy ;;
   release)
-    kr_back_manifest "$KR_HELD_ETCD" "$KR_ARG_MANIFEST"
-    kr_back_manifest "$KR_HELD_API" "$KR_ARG_APISERVER_MANIFEST"
+    kr_back "$KR_UNIT" "$KR_HELD_ETCD" "$KR_ARG_MANIFEST"
+    kr_back "$KR_API_UNIT" "$KR_HELD_API" "$KR_ARG_APISERVER_MANIFEST"
     kr_tidy ;;
   *) kr_refuse usage "do=$KR_ARG_DO is not known" ;;
 esac

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from ansible_collections.kuberevive.cluster.plugins.plugin_utils import etcd_view
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils._facts.host import Disk, HostFacts, Unit
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils._judge.host import (
     TIME_UNITS,
@@ -13,6 +14,7 @@ from ansible_collections.kuberevive.cluster.plugins.plugin_utils._judge.host imp
     is_critical,
     is_low,
     lacks_inodes,
+    plane_units,
 )
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils._steps import Planned, Refused, StepKind, register
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils.model import Cluster, Finding, Node
@@ -23,6 +25,8 @@ __all__ = ["DISK_SPACE", "SERVICE_START", "SWAP_OFF", "runtime_runs"]
 _TARGET_SHARE = 0.15
 _TARGET_BYTES = 2 * 1024**3
 _INODES_SHARE = 0.10
+_STOPPED = ("inactive", "failed")
+_UNSAFE = ("empty", "unusable", "removed", "decoy")  # states of etcd's member
 
 
 def _plan_disk(node: Node, cluster: Cluster, findings: tuple[Finding, ...]) -> Planned | Refused:
@@ -107,17 +111,26 @@ def _plan_services(node: Node, cluster: Cluster, findings: tuple[Finding, ...]) 
     limit = kubelet is not None and kubelet.given_up
     if kubelet is not None and kubelet.load != "masked" and (kubelet.enabled == "disabled" or limit):
         enable.append("kubelet")
-    done = [f"enable and start {name}" for name in start]
+    begin = _to_begin(node, cluster)
+    done = [f"enable and start {name}" for name in (*start, *begin)]
     done += [f"enable {name}" for name in enable if name != "kubelet" or not limit]
     done += ["lift kubelet's start limit"] if limit and "kubelet" in enable else []
     if not done:
         return Refused("every service is enabled by now")
-    return Planned(", ".join(done), {"start": start, "enable": enable})
+    return Planned(", ".join(done), {"start": start, "enable": enable, "begin": begin})
+
+
+def _to_begin(node: Node, cluster: Cluster) -> list[str]:
+    """Units of the control plane to be started; none while etcd would start without its data: that is etcd's own phase."""
+    wanted = [
+        u.name for u in plane_units(node) if u.load != "masked" and (u.enabled == "disabled" or u.active in _STOPPED)
+    ]
+    return [] if etcd_view.condition(node, cluster).state in _UNSAFE else wanted
 
 
 def _effect_services(node: Node, args: Mapping[str, Any]) -> Node:
     host = _host(node)
-    start, enable = set(args.get("start", ())), set(args.get("enable", ()))
+    start, enable = {*args.get("start", ()), *args.get("begin", ())}, set(args.get("enable", ()))
     units = [_serviced(u, u.name in start) if u.name in start | enable else u for u in host.units]
     node = replace(node, host=replace(host, units=tuple(units)))
     return runtime_runs(node) if host.runtime_unit in start else node

@@ -6,5 +6,5 @@ printf %s "$KR_ARG_WAS" | base64 -d >"$KR_VAULT/kubeadm-config.json" || kr_refus
 printf '@backup %s\n' "$KR_VAULT"
 kr_with 8 PATCH /api/v1/namespaces/kube-system/configmaps/kubeadm-config -H 'Content-Type: application/merge-patch+json' \
   --data "$(printf %s "$KR_ARG_BODY" | base64 -d)"
-[ "$KR_CODE" = 200 ] || kr_fail "kubeadm-config could not be changed: $(kr_said)"
+[ "$KR_CODE" = 200 ] || kr_fail "kubeadm-config could not be changed: $(kr_answered)"
 kr_did "changed ConfigMap kube-system/kubeadm-config alike, so that the next kubeadm upgrade keeps it"

@@ -11,7 +11,7 @@ kr_make() {
   case $KR_CODE in
     201) kr_did "made ${1##*/} $kr_named again" ;;
     409) kr_note "${1##*/} $kr_named is there" ;;
-    *) kr_fail "could not make ${1##*/} $kr_named: $(kr_said)" ;;
+    *) kr_fail "could not make ${1##*/} $kr_named: $(kr_answered)" ;;
   esac
 }
 

@@ -1,7 +1,9 @@
 # shellcheck shell=sh
-# Ends the container of each component properly (TERM, 30 s, KILL), lets kubelet start a new one, waits until that one serves.
-# KR_ARG_COMPONENTS and KR_ARG_STARTED: lists of the same length; KR_ARG_RUNTIME containerd | docker | crio; KR_ARG_SOCKET;
-# KR_ARG_ADDRESS, KR_ARG_PORT, KR_ARG_CA: of this node's kube-apiserver, KR_ARG_CERT, KR_ARG_KEY: as in kr_health; KR_ARG_UNSERVED: one that does not serve is ended, so that
+# Ends the container of each component properly (TERM, 30 s, KILL), lets kubelet start a new one, waits until that one serves; what
+# is a unit is restarted by systemd. KR_ARG_COMPONENTS, KR_ARG_UNITS (- for a static pod) and KR_ARG_STARTED: lists of the same
+# length; KR_ARG_RUNTIME containerd | docker | crio; KR_ARG_SOCKET;
+# KR_ARG_ADDRESS, KR_ARG_PORT, KR_ARG_CA: of this node's kube-apiserver, KR_ARG_CERT, KR_ARG_KEY: as in kr_health;
+# KR_ARG_UNSERVED: one that does not serve is ended, so that
 # it reads anew what is on disk, and not waited for.
 
 kr_cri() { kr_limit 40 crictl --runtime-endpoint "unix://$KR_ARG_SOCKET" "$@"; }
@@ -60,23 +62,68 @@ kr_ready() {
     grep -qx '@code=200'
 }
 
-# kr_accepted NAME: it has run for 8 s, and nothing it said since says that it is shut out.
+# kr_said NAME UNIT: its last lines.
+kr_said() {
+  if [ "$2" != - ]; then kr_unit_log "$2" 10; return; fi
+  kr_l=$(kr_pod_log "$1")
+  [ -z "$kr_l" ] || tail -n 10 "$kr_l"
+}
+
+# kr_accepted NAME UNIT: it has run for 8 s, and nothing it said since says that it is shut out.
 kr_accepted() {
   kr_since=$(kr_started "$1") || return 1
   [ $(($(date +%s) - kr_since)) -ge 8 ] || return 1
-  kr_l=$(kr_pod_log "$1")
-  [ -z "$kr_l" ] || ! tail -n 10 "$kr_l" | grep -q Unauthorized
+  ! kr_said "$1" "$2" | grep -q Unauthorized
 }
 
-# kr_serves NAME: waits for what shows that the new container does its work.
+# kr_serves NAME UNIT: waits for what shows that the new container does its work.
 kr_serves() {
   case $1 in
     kube-apiserver)
       kr_have curl || { kr_note "there is no curl here to ask $1 with"; return 0; }
       kr_wait 120 "$1 to answer ready at $KR_ARG_ADDRESS:$KR_ARG_PORT" kr_ready || kr_fail "$1 was restarted but is not ready within 120 s" ;;
-    *) kr_wait 90 "$1 to be accepted by the API server" kr_accepted "$1" ||
+    *) kr_wait 90 "$1 to be accepted by the API server" kr_accepted "$1" "$2" ||
         kr_fail "$1 was restarted but the API server still does not accept it" ;;
   esac
+}
+
+kr_main_pid() { systemctl show --no-pager -p MainPID "$1.service" 2>/dev/null | cut -d= -f2; }
+kr_other_pid() { [ "$(kr_main_pid "$1")" != "$2" ]; }
+
+# kr_unit_begin UNIT: end it and start it; systemd alone would wait 90 s for one that does not end on TERM.
+kr_unit_begin() {
+  case $(systemctl show --no-pager -p LoadState "$1.service") in
+    *=loaded) ;;
+    *) kr_refuse unit "$1.service is not loaded ($(systemctl show --no-pager -p LoadState "$1.service")): somebody meant it not to run" ;;
+  esac
+  kr_pid=$(kr_main_pid "$1")
+  kr_journal "restart $1.service, pid $kr_pid"
+  kr_limit 10 systemctl reset-failed "$1.service" 2>/dev/null
+  kr_limit 30 systemctl restart --no-block "$1.service" || kr_fail "systemctl restart $1.service did not work"
+  [ "$kr_pid" = 0 ] || kr_wait 30 "$1.service to end after TERM" kr_other_pid "$1" "$kr_pid" ||
+    systemctl kill -s KILL "$1.service"
+  [ "$kr_pid" = 0 ] || kr_wait 10 "$1.service to be gone" kr_other_pid "$1" "$kr_pid" || kr_fail "$1.service does not end, not even after KILL"
+}
+
+# kr_restart_unit NAME STARTED UNIT
+kr_restart_unit() {
+  kr_before=$(kr_started "$1") || kr_before=0
+  if [ -n "${KR_ARG_UNSERVED:-}" ] && ! kr_listens "$KR_ARG_PORT"; then
+    kr_unit_begin "$3"
+    kr_note "$1 did not serve; systemd starts it with what is on disk now"
+    return 0
+  fi
+  if [ "$2" -gt 0 ] && [ "$kr_before" -gt "$(($2 + 2))" ]; then
+    kr_note "$1 has been restarted meanwhile"
+    kr_before=$2
+  else
+    kr_unit_begin "$3"
+    kr_did "restarted $1 (unit $3)"
+  fi
+  kr_wait 120 "a newer $1" kr_newer "$1" "$kr_before" ||
+    kr_fail "systemd has started no new $1 within 120 s: $(kr_unit_log "$3" 1 | cut -c1-300)"
+  kr_serves "$1" "$3"
+  kr_note "$1 runs again"
 }
 
 # kr_restart NAME STARTED: started as seen when the step was planned; a newer process has been restarted already.
@@ -101,15 +148,19 @@ kr_restart() {
     kr_did "ended $1 (container $(printf '%.12s' "$kr_id")), kubelet starts a new one"
   fi
   kr_wait 120 "a newer $1" kr_newer "$1" "$kr_before" || kr_fail "kubelet has started no new $1 within 120 s"
-  kr_serves "$1"
+  kr_serves "$1" -
   kr_note "$1 runs again"
 }
 
-kr_started kubelet >/dev/null || kr_refuse no_kubelet "kubelet does not run here, nothing would start them again"
-KR_CLIENT=$(kr_client)
-[ -n "$KR_CLIENT" ] || kr_refuse no_client "there is neither crictl nor ctr nor docker here to end a container with"
+if printf '%s\n' "${KR_ARG_UNITS:--}" | grep -qx -e -; then
+  kr_started kubelet >/dev/null || kr_refuse no_kubelet "kubelet does not run here, nothing would start them again"
+  KR_CLIENT=$(kr_client)
+  [ -n "$KR_CLIENT" ] || kr_refuse no_client "there is neither crictl nor ctr nor docker here to end a container with"
+fi
 kr_count=0
 for kr_component in $KR_ARG_COMPONENTS; do
   kr_count=$((kr_count + 1))
-  kr_restart "$kr_component" "$(printf '%s\n' "$KR_ARG_STARTED" | sed -n "${kr_count}p")"
+  kr_at=$(printf '%s\n' "$KR_ARG_STARTED" | sed -n "${kr_count}p")
+  kr_unit=$(printf '%s\n' "${KR_ARG_UNITS:--}" | sed -n "${kr_count}p")
+  if [ "$kr_unit" = - ]; then kr_restart "$kr_component" "$kr_at"; else kr_restart_unit "$kr_component" "$kr_at" "$kr_unit"; fi
 done

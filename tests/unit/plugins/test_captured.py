@@ -44,20 +44,43 @@ def seen(findings: tuple[Finding, ...]) -> set[tuple[str, str]]:
     return {(f.code, f.host) for f in findings}
 
 
-@pytest.mark.parametrize("profile", PROFILES)
-def test_every_section_of_every_real_node_is_understood(profile: str) -> None:
-    for node in captured(profile, "healthy").nodes:
+HEALTHY = (("current", "healthy"), ("legacy", "healthy"), ("current", "units"))
+
+
+@pytest.mark.parametrize(("profile", "situation"), HEALTHY)
+def test_every_section_of_every_real_node_is_understood(profile: str, situation: str) -> None:
+    for node in captured(profile, situation).nodes:
         assert node.complete
         assert node.sections == dict.fromkeys(LAYERS, "ok"), node.name
 
 
-@pytest.mark.parametrize("profile", PROFILES)
-def test_a_healthy_cluster_has_no_finding_and_no_step(profile: str) -> None:
-    cluster = captured(profile, "healthy")
+@pytest.mark.parametrize(("profile", "situation"), HEALTHY)
+def test_a_healthy_cluster_has_no_finding_and_no_step(profile: str, situation: str) -> None:
+    cluster = captured(profile, situation)
     findings, outcomes = judge(cluster)
     assert [(f.code, f.host, f.evidence) for f in findings] == []
     assert [(o.code, o.host, o.why) for o in outcomes if o.state == "could_not_tell"] == []
     assert plan(cluster, findings) == ((), ())
+
+
+def test_of_a_control_plane_of_units_as_much_is_known_as_of_static_pods() -> None:
+    for node in captured("current", "units").masters:
+        api, etcd, controllers, pki = node.apiserver, node.etcd, node.controllers, node.pki
+        assert api
+        assert etcd
+        assert controllers
+        assert pki
+        assert (api.unit, etcd.unit) == ("kube-apiserver", "etcd")
+        assert "--authorization-mode=Node,RBAC" in api.flags  # from the environment file
+        assert (etcd.parses, etcd.rejoinable, etcd.name) == (True, True, node.name)
+        services = [api.service, etcd.service, *(c.service for c in controllers.controllers)]
+        assert [(s.active, s.enabled) for s in services if s] == [("active", "enabled")] * 4
+        manager, scheduler = controllers.controllers
+        assert (manager.unit, scheduler.unit) == ("kube-controller-manager", "kube-scheduler")
+        assert scheduler.kubeconfig == "/etc/kubernetes/scheduler.conf"  # ${VARIABLE} in a drop-in
+        assert scheduler.last_line_at
+        assert api.log_written
+        assert all(pki.cert(name) for name in ("etcd-peer", "scheduler.conf", "ca", "front-proxy-client"))
 
 
 @pytest.mark.parametrize("profile", PROFILES)

@@ -61,7 +61,7 @@ class Node:
             **more,
         }
         head = ["KR_RUN=try", "KR_STEP=etcd_hold@m2", *(f"KR_ARG_{k}={shlex.quote(v)}" for k, v in values.items())]
-        parts = [(STEPS / name).read_text(encoding="utf-8") for name in ("lib.sh", "etcd_member.sh")]
+        parts = [(STEPS / name).read_text(encoding="utf-8") for name in ("lib.sh", "unit_hold.sh", "etcd_member.sh")]
         text = "\n".join([*head, *parts, "echo @done"]).replace("/var/lib/kuberevive", f"{self.home}/vault")
         assert "--etcd-servers=" in text
         text = text.replace("--etcd-servers=", "--nobody=")  # no API server of the machine that runs the tests

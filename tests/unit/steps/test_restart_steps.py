@@ -104,6 +104,36 @@ def test_a_component_is_ended_and_its_successor_waited_for(
     assert answer.lines[-1] == "kube-scheduler runs again"
 
 
+SYSTEMCTL = """#!/bin/sh
+case "$*" in
+  "show --no-pager -p LoadState x.service") echo LoadState=loaded ;;
+  "show --no-pager -p MainPID x.service") echo "MainPID=$(pgrep -nx kube-scheduler || echo 0)" ;;
+  "reset-failed x.service") ;;
+  "restart --no-block x.service") pkill -x kube-scheduler ;;
+  *) echo "unexpected: $*" >&2; exit 64 ;;
+esac
+"""
+
+
+@pytest.mark.parametrize("shell", ["dash", "busybox sh", "bash"])
+def test_a_unit_is_restarted_by_systemd_without_kubelet_or_a_runtime(shell: str, place: Path) -> None:
+    script(place, "systemctl", SYSTEMCTL)
+    script(place, "journalctl", "#!/bin/sh\necho fine\n")
+    script(place, "daemon", KUBELET)
+    values = {"COMPONENTS": "kube-scheduler", "STARTED": "0", "UNITS": "x", "RUNTIME": "none", "SOCKET": ""}
+    answer = run(place, shell, "static_pod_restart.sh", "daemon >/dev/null 2>&1 & sleep 3;", **values)
+    assert (answer.done, answer.changed, answer.rest, answer.failure) == (True, True, [], "")
+    assert answer.lines == ["restarted kube-scheduler (unit x)", "kube-scheduler runs again"]
+
+
+def test_a_masked_unit_is_left_alone(place: Path) -> None:
+    script(place, "systemctl", "#!/bin/sh\necho LoadState=masked\n")
+    values = {"COMPONENTS": "kube-scheduler", "STARTED": "0", "UNITS": "x", "RUNTIME": "none", "SOCKET": ""}
+    answer = run(place, "dash", "static_pod_restart.sh", "kube-scheduler 600 & sleep 1;", **values)
+    assert answer.refused is not None
+    assert answer.refused[0] == "unit"
+
+
 def test_what_has_been_restarted_meanwhile_is_left_alone(place: Path) -> None:
     script(place, "docker", CLIENTS["docker"])
     values = {"COMPONENTS": "kube-scheduler", "STARTED": "1000", "RUNTIME": "docker", "SOCKET": "/run/docker.sock"}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from dataclasses import replace
 from datetime import datetime, timezone
+from typing import Any
 
 import pytest
 
@@ -18,6 +19,7 @@ from ansible_collections.kuberevive.cluster.plugins.plugin_utils._facts.host imp
     MissingMount,
     Unit,
 )
+from ansible_collections.kuberevive.cluster.plugins.plugin_utils._facts.units import HOLD
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils._judge import judge
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils._judge.host import clock_problem, exclusion
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils.model import Cluster, Finding, Node
@@ -254,11 +256,40 @@ def test_services(host: HostFacts, severity: str, repair: str) -> None:
         assert found(_steps.KINDS[repair].effect(node(host), steps[0].args)) == []
 
 
+PLANE = (Unit("etcd", "loaded", "active", "enabled"), Unit("kube-apiserver", "loaded", "active", "enabled"))
+
+
+@pytest.mark.parametrize(
+    ("change", "severity", "begins"),
+    [
+        ({"active": "inactive"}, "critical", ["kube-apiserver"]),
+        ({"active": "failed", "result": "start-limit-hit", "restart": "always"}, "critical", ["kube-apiserver"]),
+        ({"enabled": "disabled"}, "warning", ["kube-apiserver"]),
+        ({"active": "activating"}, "", []),  # systemd starts it again and again: whoever judges its layer says why
+        ({"active": "inactive", "drop_ins": (f"/etc/systemd/system/x.d/{HOLD}",)}, "", []),
+        ({"active": "inactive", "load": "masked", "enabled": "masked"}, "critical", []),
+    ],
+)
+def test_a_component_that_is_a_stopped_unit_is_started(
+    change: dict[str, Any], severity: str, begins: list[str]
+) -> None:
+    units = (*UNITS, PLANE[0], replace(PLANE[1], **change))
+    host = replace(FINE, units=units, plane_units=("etcd", "kube-apiserver"))
+    got = found(node(host))
+    assert [(f.code, f.severity) for f in got] == ([("host.service_disabled", severity)] if severity else [])
+    steps, _ = plan(cluster(node(host)), tuple(got))
+    assert [s.args["begin"] for s in steps] == ([begins] if begins else [])
+    if begins:
+        assert found(_steps.KINDS["service_start"].effect(node(host), steps[0].args)) == []
+    worker = replace(node(host, "w1"), groups=("workers",))
+    assert found(worker) == []  # a package's unit there is nobody's control plane
+
+
 def test_a_stopped_kubelet_alone_is_not_of_this_layer_and_is_never_started_here() -> None:
     assert found(node(unit("kubelet", active="inactive"))) == []
     host = unit("kubelet", enabled="disabled", active="inactive")
     steps, _ = plan(cluster(node(host)), tuple(found(node(host))))
-    assert steps[0].args == {"start": [], "enable": ["kubelet"]}
+    assert steps[0].args == {"start": [], "enable": ["kubelet"], "begin": []}
     assert _steps.KINDS["service_start"].effect(node(host), steps[0].args).host.unit("kubelet").active == "inactive"  # type: ignore[union-attr]
 
 
