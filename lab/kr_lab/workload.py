@@ -15,6 +15,10 @@ __all__ = ["NAMESPACES", "apply_workload", "fingerprint", "snapshot_data"]
 
 NAMESPACES = ("shop", "bank")
 _KINDS = "secrets,configmaps,services,deployments.apps"
+_RIGHTS = (
+    ("clusterrole,clusterrolebinding", "shop-auditor", ()),
+    ("role,rolebinding", "kubeadm-watcher", ("-n", "kube-system")),
+)
 _NO_BACKEND = "Unable to connect to the server"
 
 
@@ -29,14 +33,18 @@ def fingerprint(item: dict[str, Any]) -> dict[str, str]:
     if item["kind"] in ("Secret", "ConfigMap"):
         content = {"type": item.get("type"), "data": item.get("data"), "binaryData": item.get("binaryData")}
     else:
-        content = {"spec": item.get("spec")}
+        content = {key: item[key] for key in ("spec", "rules", "roleRef", "subjects") if key in item}
     text = json.dumps(content, sort_keys=True, separators=(",", ":"))
     return {"uid": item["metadata"]["uid"], "sha256": hashlib.sha256(text.encode()).hexdigest()}
 
 
 def snapshot_data(lab: Lab) -> dict[str, dict[str, str]]:
-    """``kind/namespace/name`` → UID and content hash, for everything in the workload's namespaces."""
+    """``kind/namespace/name`` → UID and content hash, for everything in the workload's namespaces, and its roles and bindings."""
     snapshot = {}
+    for kinds, name, where in _RIGHTS:
+        for kind in kinds.split(","):
+            item = _read(lab, kind, name, *where)
+            snapshot[f"{item['kind']}/{item['metadata'].get('namespace', '')}/{name}"] = fingerprint(item)
     for space in NAMESPACES:
         items = [_read(lab, "namespace", space), *_read(lab, _KINDS, "-n", space)["items"]]
         for item in items:

@@ -41,6 +41,10 @@ class ActionModule(StepBase):
         args = _args(node, [n for name in names if (n := self.spool.node(name)) is not None], seconds)
         args["canary"] = f"kuberevive-canary-{names_of(node)[0].lower()}" if self._wants("canary", False) else ""
         args["leaders"] = self._wants("leaders", True)
+        first = next(
+            (n for n in groups.get("masters", []) if (m := self.spool.node(n)) is not None and m.reachable), ""
+        )
+        args["works"] = "yes" if args["leaders"] and self.host == first else ""  # once is enough
         try:
             answer = self.pipe("api.sh settle.sh", args)
         except (AnsibleConnectionFailure, AnsibleError) as error:

@@ -27,7 +27,8 @@ options:
   canary:
     description:
       - Afterwards write, read and delete a ConfigMap C(kuberevive-canary-<node>) in C(kube-system) through each master's own
-        kube-apiserver. Where that fails, M(kuberevive.cluster.judge) finds C(apiserver.canary_failed) from then on.
+        kube-apiserver; where V(leaders), one master also has a Deployment of no replicas taken up by a controller. Where that
+        fails, M(kuberevive.cluster.judge) finds C(apiserver.canary_failed) from then on.
     type: bool
     default: false
 attributes:

@@ -126,7 +126,9 @@ def atoms(meaning: Meaning) -> frozenset[Atom]:
             for verb in verbs
         }
     if "aggregationRule" in meaning:
-        found |= {("aggregates", json.dumps(s, sort_keys=True)) for s in meaning["aggregationRule"]["clusterRoleSelectors"]}
+        found |= {
+            ("aggregates", json.dumps(s, sort_keys=True)) for s in meaning["aggregationRule"]["clusterRoleSelectors"]
+        }
     if "roleRef" in meaning:
         found.add(("role", meaning["roleRef"]["kind"], meaning["roleRef"]["name"]))
     for subject in meaning.get("subjects") or ():

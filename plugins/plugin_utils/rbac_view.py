@@ -42,7 +42,9 @@ class RbacView:
     missing: tuple[str, ...]  # of those a starting kube-apiserver makes
     reduced: dict[str, tuple[str, ...]]  # the same; what is protected is not among them
     protected: dict[str, tuple[str, ...]]  # a starting kube-apiserver leaves them; with what they lack, maybe nothing
-    kubeadm: tuple[str, ...]  # missing of kubeadm's that can be made again, ConfigMaps as "ConfigMap <namespace>/<name>"
+    kubeadm: tuple[
+        str, ...
+    ]  # missing of kubeadm's that can be made again, ConfigMaps as "ConfigMap <namespace>/<name>"
     kubeadm_config: bool  # whether kubeadm's own memory of how it made the cluster is there, or kubeadm never was
 
     @property
@@ -134,6 +136,8 @@ def restart_at(cluster: Cluster) -> Node | None:
         pulse = beats.component(name) if beats else None
         if pulse is not None:
             leaders.add(pulse.lease.holder.rpartition("_")[0])
-    sick = [m for m in there if m.apiserver is not None and m.apiserver.listening and m.apiserver.readyz not in (200, 401)]
+    sick = [
+        m for m in there if m.apiserver is not None and m.apiserver.listening and m.apiserver.readyz not in (200, 401)
+    ]
     calm = [m for m in there if not leaders & set(names_of(m))]
     return next(iter([*sick, *reversed(calm), *there]), None)

@@ -16,6 +16,22 @@ pytestmark = pytest.mark.only.with_args(lambda story: story.ends != "refused")
 _ADMIN = "kubectl --kubeconfig /etc/kubernetes/admin.conf --request-timeout=15s"
 _SERVED = "echo | openssl s_client -connect {address} 2>/dev/null | openssl x509 -noout -fingerprint -sha256"
 _ON_DISK = "openssl x509 -noout -fingerprint -sha256 -in {path}"
+# A controller of its own makes each of these: account, CA, replica set, pod, endpoints; in the end all of it goes.
+_WAIT = "for i in $(seq 90); do {} && exit 0; sleep 1; done; exit 1"
+_WORK = "\n".join(
+    (
+        f"{_ADMIN} create namespace after",
+        _WAIT.format("KUBECTL get serviceaccount default"),
+        "KUBECTL create deployment web --image registry.k8s.io/kuberevive/web:1",
+        "KUBECTL expose deployment web --port 80",
+        "KUBECTL scale deployment web --replicas 2",
+        _WAIT.format('[ "$(KUBECTL get deployment web -o jsonpath={.status.availableReplicas})" = 2 ]'),
+        _WAIT.format(
+            "[ $(KUBECTL get endpoints web -o jsonpath={.subsets[*].addresses[*].ip} 2>/dev/null | wc -w) = 2 ]"
+        ),
+        f"{_ADMIN} delete namespace after --timeout 90s",
+    )
+)
 _ETCD = """
 pki=/etc/kubernetes/pki/etcd
 ask() { curl -s -m 10 --cacert $pki/ca.crt --cert $pki/server.crt --key $pki/server.key -d "$2" "https://127.0.0.1:2379/v3/$1"; }
@@ -66,6 +82,13 @@ def test_every_lease_moves(story: Story) -> None:
         now = _leases(story)
         still = {name for name in wanted if now.get(name, 0) <= before.get(name, 0)}
     assert still == set()
+
+
+@pytest.mark.only.with_args(lambda story: "w1" in story.on)
+def test_controllers_do_their_work(story: Story) -> None:
+    master = _masters(story)[0]
+    for line in _WORK.strip().splitlines():
+        ask(story, master, line.replace("KUBECTL", f"{_ADMIN} -n after"))
 
 
 def test_every_node_is_ready(story: Story) -> None:

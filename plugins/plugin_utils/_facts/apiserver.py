@@ -62,7 +62,9 @@ class ApiserverFacts:
     restarts: int = 0  # as kubelet counts them in the log's name
     encryption: EncryptionFacts | None = None  # None: it is told to encrypt nothing
     probes: tuple[Probe, ...] = ()  # of its manifest
-    open_paths: tuple[str, ...] | None = None  # what it is told to let everybody ask; None: everything (RBAC says what of it)
+    open_paths: tuple[str, ...] | None = (
+        None  # what it is told to let everybody ask; None: everything (RBAC says what of it)
+    )
     authn_path: str = ""  # --authentication-config, as the process sees it
     authn_file: FileFact | None = None  # the same on the node, with content
     authn_error: str = ""  # why it cannot be understood

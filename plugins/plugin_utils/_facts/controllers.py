@@ -41,7 +41,9 @@ class Controller:
     kubeconfig_mtime: int = 0
     last_line_at: datetime | None = None
     unauthorized_line: str = ""
-    refusal_line: str = ""  # newest log line that says why it gets no lease: forbidden, Unauthorized, TLS, no connection
+    refusal_line: str = (
+        ""  # newest log line that says why it gets no lease: forbidden, Unauthorized, TLS, no connection
+    )
     log_path: str = ""
     log_written: int = 0  # epoch seconds of the last line
     restarts: int = 0

@@ -99,7 +99,8 @@ def parse(section: Section) -> RbacFacts:
 
 def _answers(text: str) -> list[tuple[int, str]]:
     """(HTTP code, body) of each question, in order."""
-    found, body = [], []
+    found: list[tuple[int, str]] = []
+    body: list[str] = []
     for line in text.splitlines():
         if line.startswith("@code="):
             found.append((int(line[6:] or 0), "\n".join(body)))

@@ -161,6 +161,6 @@ def canary_failed(node: Node, cluster: Cluster) -> Verdict:
         return Ok()
     return Found(
         "critical",
-        "kube-apiserver answers, but a ConfigMap could not be written, read and deleted through it",
+        "kube-apiserver answers, but what was tried through it at the end failed",
         (f"{_facts(node).address}:{_facts(node).port}: {said}",),
     )

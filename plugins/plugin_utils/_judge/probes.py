@@ -18,7 +18,9 @@ from ansible_collections.kuberevive.cluster.plugins.plugin_utils.model import Cl
 
 __all__ = ["misdirected", "unauthorized"]
 
-_ALSO = "refused as well: kubeadm join (it reads kube-public/cluster-info without a name), load balancers that ask /readyz"
+_ALSO = (
+    "refused as well: kubeadm join (it reads kube-public/cluster-info without a name), load balancers that ask /readyz"
+)
 
 
 def unauthorized(facts: ApiserverFacts) -> tuple[Probe, ...]:
@@ -77,7 +79,9 @@ def probe_unauthorized(node: Node, cluster: Cluster) -> Verdict:
     if facts.listening and not facts.asked:
         return CouldNotTell(facts.ask_error)
     if facts.listening and facts.anonymous:
-        return CouldNotTell("the one that runs still answers without a name: kubelet has not started it with this manifest yet")
+        return CouldNotTell(
+            "the one that runs still answers without a name: kubelet has not started it with this manifest yet"
+        )
     why = "--anonymous-auth=false" if not facts.authn_path else f"--authentication-config={facts.authn_path}"
     said = (f"https://{facts.address}:{facts.port}/livez: HTTP 401 without a credential",) if facts.listening else ()
     return Found(

@@ -55,7 +55,9 @@ def bootstrap_object_missing(node: Node, cluster: Cluster) -> Verdict:
         return seen
     if not seen.missing:
         return Ok()
-    kinds = tuple(f"{kind}: {some(_of(kind, seen.missing))}" for kind in dict.fromkeys(k.partition(" ")[0] for k in seen.missing))
+    kinds = tuple(
+        f"{kind}: {some(_of(kind, seen.missing))}" for kind in dict.fromkeys(k.partition(" ")[0] for k in seen.missing)
+    )
     return Found(
         "critical",
         f"{len(seen.missing)} of the {len(seen.birth.bootstrap)} roles and bindings that every cluster is born with are gone",
@@ -154,7 +156,10 @@ def kubeadm_config_missing(node: Node, cluster: Cluster) -> Verdict:
     return Found(
         "warning",
         "ConfigMap kube-system/kubeadm-config is gone: kubeadm upgrade and join cannot go on without it",
-        ("write down how the cluster is to be and run: kubeadm init phase upload-config kubeadm --config FILE", seen.by),
+        (
+            "write down how the cluster is to be and run: kubeadm init phase upload-config kubeadm --config FILE",
+            seen.by,
+        ),
         refs=("B05",),
     )
 
@@ -173,7 +178,9 @@ def extension_auth_config(node: Node, cluster: Cluster) -> Verdict:
     config = facts.auth_config
     where = "ConfigMap kube-system/extension-apiserver-authentication"
     if config is None:
-        return Found("warning", f"{where} is gone", ("every kube-apiserver makes it again within a minute",), settling=True)
+        return Found(
+            "warning", f"{where} is gone", ("every kube-apiserver makes it again within a minute",), settling=True
+        )
     if config.broken:
         return Found(
             "critical",

@@ -61,5 +61,16 @@ def register(kind: StepKind) -> StepKind:
 
 def load() -> None:
     """Import every layer's kinds (again is harmless)."""
-    for layer in ("host", "runtime", "pki", "kubelet", "etcd", "encryption", "apiserver", "probes", "rbac", "controllers"):
+    for layer in (
+        "host",
+        "runtime",
+        "pki",
+        "kubelet",
+        "etcd",
+        "encryption",
+        "apiserver",
+        "probes",
+        "rbac",
+        "controllers",
+    ):
         importlib.import_module(f"{__name__}.{layer}")

@@ -73,7 +73,9 @@ def _plan_autoupdate(node: Node, cluster: Cluster, findings: tuple[Finding, ...]
     if isinstance(again, Refused):
         return again
     args.update(again.args, paths=[_path(key) for key in keys])
-    return Planned(f"lift the protection of {', '.join(keys)} and restart one kube-apiserver, which completes them", args)
+    return Planned(
+        f"lift the protection of {', '.join(keys)} and restart one kube-apiserver, which completes them", args
+    )
 
 
 def _plan_objects(node: Node, cluster: Cluster, findings: tuple[Finding, ...]) -> Planned | Refused:

@@ -2,6 +2,7 @@
 # Waits, up to KR_ARG_SECONDS, until what was repaired lives again; changes nothing. Then, where KR_ARG_CANARY names it, writes,
 # reads and deletes a ConfigMap through this node's own kube-apiserver. KR_ARG_COVERED: resources that it encrypts; all of them are
 # read as well, and a Secret written here is read through every other master (KR_ARG_PEERS: https://ADDRESS:PORT).
+# KR_ARG_WORKS: a Deployment of no replicas must be taken up by a controller as well.
 # Masters: KR_ARG_ADDRESS, KR_ARG_PORT, KR_ARG_CA, KR_ARG_CERT, KR_ARG_KEY (as in kr_health), KR_ARG_CONFS (admin kubeconfigs), KR_ARG_NODES (Node names that should live).
 # KR_ARG_LEADERS: also until controller-manager and scheduler lead and the nodes say Ready (a column that only leaders write).
 # All: KR_ARG_HEALTHZ, where kubelet says that it is well (ADDRESS:PORT), or empty.
@@ -118,6 +119,28 @@ kr_list() {
   done
 }
 
+# kr_works NAME: empty where the controller-manager takes up a Deployment of no replicas, else what failed.
+kr_works() {
+  kr_all=/apis/apps/v1/namespaces/kube-system/deployments
+  kr_body="{\"apiVersion\":\"apps/v1\",\"kind\":\"Deployment\",\"metadata\":{\"name\":\"$1\"},\"spec\":{\"replicas\":0,
+    \"selector\":{\"matchLabels\":{\"app\":\"$1\"}},\"template\":{\"metadata\":{\"labels\":{\"app\":\"$1\"}},
+    \"spec\":{\"containers\":[{\"name\":\"canary\",\"image\":\"registry.k8s.io/pause:3.9\"}]}}}}"
+  kr_ask POST "$kr_all" -H 'Content-Type: application/json' --data "$kr_body"
+  case $KR_CODE in
+    201 | 409) ;; # left by a run that was killed
+    *) kr_said_of "write of deployments"; return ;;
+  esac
+  kr_no=
+  kr_wait 30 "a controller to take up a Deployment" kr_taken_up "$1" >/dev/null || kr_no=$(kr_said_of "no controller has taken up a Deployment within 30 s")
+  kr_ask DELETE "$kr_all/$1" -H 'Content-Type: application/json' --data '{"propagationPolicy":"Background"}'
+  printf '%s' "$kr_no"
+}
+
+kr_taken_up() {
+  kr_ask GET "$kr_all/$1"
+  case $KR_CODE$KR_BODY in 200*'"observedGeneration":'*) return 0 ;; *) return 1 ;; esac
+}
+
 # kr_prove NAME: the first thing that fails; a ConfigMap, and where secrets are encrypted one of them, and all that is encrypted.
 kr_prove() {
   kr_peers=$KR_ARG_PEERS
@@ -131,6 +154,7 @@ kr_prove() {
       kr_no=$(kr_canary "$1" secrets Secret stringData "$(printf %s "$KR_RUN" | base64 | tr -d '\n')")
     fi
   done
+  [ -n "$kr_no" ] || [ -z "$KR_ARG_WORKS" ] || kr_no=$(kr_works "$1")
   echo "${kr_no:-ok}"
 }
 

@@ -154,7 +154,9 @@ def test_anonymous_requests_on_is_no_finding() -> None:
 
 
 def test_a_probe_with_a_credential_may_ask() -> None:
-    manifest = MANIFEST.replace("scheme: HTTPS}", "scheme: HTTPS, httpHeaders: [{name: Authorization, value: Bearer x}]}")
+    manifest = MANIFEST.replace(
+        "scheme: HTTPS}", "scheme: HTTPS, httpHeaders: [{name: Authorization, value: Bearer x}]}"
+    )
     assert found(master(manifest)) == {}
 
 
@@ -258,10 +260,14 @@ def test_kubeadm_remembers(version: str, before: Any, after: Any) -> None:
     text = yaml.safe_dump(
         {"apiVersion": f"kubeadm.k8s.io/{version}", "kind": "ClusterConfiguration", "apiServer": {"extraArgs": before}}
     )
-    new = yaml.safe_load(edit.edit_cluster_configuration(text, ("anonymous-auth",), {"authentication-config": "/x"}, "/x"))
+    new = yaml.safe_load(
+        edit.edit_cluster_configuration(text, ("anonymous-auth",), {"authentication-config": "/x"}, "/x")
+    )
     assert new["apiServer"]["extraArgs"] == after
     assert [v["mountPath"] for v in new["apiServer"]["extraVolumes"]] == ["/x"]
-    again = edit.edit_cluster_configuration(yaml.safe_dump(new), ("anonymous-auth",), {"authentication-config": "/x"}, "/x")
+    again = edit.edit_cluster_configuration(
+        yaml.safe_dump(new), ("anonymous-auth",), {"authentication-config": "/x"}, "/x"
+    )
     assert yaml.safe_load(again) == new
 
 

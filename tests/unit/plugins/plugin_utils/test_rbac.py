@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from dataclasses import replace
 from datetime import datetime, timezone
@@ -205,9 +206,7 @@ def test_a_protected_object_that_lacks_a_part_needs_consent() -> None:
     assert steps == ()
     assert refusals[0].consent == "rbac.autoupdate_off"
     steps, _ = plan(cluster(facts, allow=("rbac.autoupdate_off",)), tuple(found.values()))
-    assert steps[0].args["paths"] == [
-        "/apis/rbac.authorization.k8s.io/v1/clusterroles/system:kube-controller-manager"
-    ]
+    assert steps[0].args["paths"] == ["/apis/rbac.authorization.k8s.io/v1/clusterroles/system:kube-controller-manager"]
 
 
 def test_a_protected_object_that_is_whole_is_only_reported() -> None:
@@ -261,7 +260,12 @@ def test_only_names_where_only_etcd_answers() -> None:
     found, outcomes = judge(cluster(facts), ["rbac"])
     assert [f.code for f in found] == ["rbac.bootstrap_object_missing"]
     blind = {o.code for o in outcomes if o.state == "could_not_tell"}
-    assert blind == {"rbac.bootstrap_rules_missing", "rbac.autoupdate_off", "apiserver.extension_auth_config", "apiserver.aggregated_api_down"}
+    assert blind == {
+        "rbac.bootstrap_rules_missing",
+        "rbac.autoupdate_off",
+        "apiserver.extension_auth_config",
+        "apiserver.aggregated_api_down",
+    }
 
 
 def test_the_master_that_may_read_everything_is_believed_first() -> None:
@@ -320,17 +324,24 @@ def test_check_mode_subtracts_what_would_be_done() -> None:
 
 
 def test_an_answer_that_was_cut_off_is_no_answer() -> None:
-    section = Section("rbac", "ok", values={"api": "asked"}, blobs={"objects": '{"items":[]}\n@code=200\n', "tables": ""})
+    section = Section(
+        "rbac", "ok", values={"api": "asked"}, blobs={"objects": '{"items":[]}\n@code=200\n', "tables": ""}
+    )
     with pytest.raises(ValueError, match="not all of it was answered"):
         parse(section)
 
 
 def test_keys_of_etcd_are_names() -> None:
-    import base64  # noqa: PLC0415  # of this test alone
 
-    keys = ["/registry/clusterroles/cluster-admin", "/registry/rolebindings/kube-system/mine", "/registry/configmaps/kube-public/cluster-info"]
+    keys = [
+        "/registry/clusterroles/cluster-admin",
+        "/registry/rolebindings/kube-system/mine",
+        "/registry/configmaps/kube-public/cluster-info",
+    ]
     kvs = [{"key": base64.b64encode(key.encode()).decode()} for key in keys]
-    section = Section("rbac", "ok", values={"api": "not_listening"}, blobs={"keys": json.dumps({"kvs": kvs}) + "\n@code=200\n"})
+    section = Section(
+        "rbac", "ok", values={"api": "not_listening"}, blobs={"keys": json.dumps({"kvs": kvs}) + "\n@code=200\n"}
+    )
     facts = parse(section)
     assert (facts.source, facts.custom, list(facts.objects)) == ("etcd", 1, ["ClusterRole cluster-admin"])
     assert facts.config_maps == ("kube-public/cluster-info",)
