@@ -10,6 +10,8 @@ version_added: 0.1.0
 description:
   - Stops the kubelet if it runs, moves the manifests of etcd and of the API server out of the manifests directory into
     C(kuberevive-held) beside it, ends both processes, and lets a kubelet that ran run again.
+  - What systemd runs is kept from starting by a drop-in C(90-kuberevive-hold.conf) with a condition that never holds, also after
+    a reboot.
   - An emptied first member would else start as a new, empty cluster; a half-dead API server would keep the kubelet from starting etcd.
 extends_documentation_fragment:
   - kuberevive.cluster.step

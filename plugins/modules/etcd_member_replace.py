@@ -10,8 +10,9 @@ version_added: 0.1.0
 description:
   - The parts of a member's replacement that happen on its own node; M(kuberevive.cluster.etcd_peer) does the others at a
     healthy member, before and after.
-  - V(start) moves the old C(member) directory away, sets O(initial_cluster) and C(existing) in the manifest, everything else
-    untouched, and waits until the kubelet has started etcd. V(finish) brings the API server's manifest back.
+  - V(start) moves the old C(member) directory away, sets O(initial_cluster) and C(existing) in the manifest, or in the file that
+    tells its unit, everything else untouched, and waits until the kubelet or systemd has started etcd. V(finish) lets the API
+    server start again.
   - Every part looks at what an earlier, killed run has done already and goes on from there.
   - Refuses to work on more than one host of a batch.
 options:

@@ -8,7 +8,8 @@ module: etcd_release
 short_description: Bring back manifests that were put aside
 version_added: 0.1.0
 description:
-  - Moves the manifests of etcd and of the API server back into the manifests directory, as they were.
+  - Moves the manifests of etcd and of the API server back into the manifests directory, as they were; of units
+    removes the drop-in that keeps them from starting, and starts them.
   - Only planned where the member's data turned out to be good, for example because its disk has been mounted meanwhile.
 extends_documentation_fragment:
   - kuberevive.cluster.step

@@ -10,6 +10,8 @@ version_added: 0.1.0
 description:
   - Enables disabled units, lifts start limits, and starts the time service and the container runtime, in this order.
   - kubelet is only enabled here; it is started later in a run, when what it needs is there.
+  - Components of the control plane that are units are enabled and started, and not waited for; none of them while etcd would start
+    without its data.
   - Masked units are somebody's intent and left alone.
 extends_documentation_fragment:
   - kuberevive.cluster.step

@@ -110,7 +110,7 @@ KR_UNIT='
     cut(exec)
     print word[1]
     # Its flags count more than its environment.
-    if (word[1] ~ /(^|\/)etcd$/) for (name in env) if (name ~ /^ETCD_/) {
+    if (word[1] ~ /(^|\/)etcd$/) for (name in env) if (name ~ /^ETCD_/ && name !~ /PASS|SECRET|TOKEN/) {
       flag = tolower(substr(name, 6)); gsub(/_/, "-", flag)
       print "--" flag "=" env[name]
     }
@@ -131,13 +131,19 @@ kr_unit_sources() {
   done
 }
 
-# kr_unit_told UNIT TEXT: its files, and of its flags each as --flag=value.
+# kr_unit_told UNIT TEXT: its files, and of its flags each as --flag=value; what may be a secret only by name.
 kr_unit_told() {
   kr_unit_files "$1" | while read -r kr_f; do kr_val unit_file "$kr_f"; done
   printf '%s\n' "$2" | awk '
-    /^-/ { if (flag != "") print "val\tflag\t" flag; flag = $0; sub(/^--?/, "--", flag); if (flag ~ /=/) { print "val\tflag\t" flag; flag = "" } next }
-    flag != "" { print "val\tflag\t" flag "=" $0; flag = "" }
-    END { if (flag != "") print "val\tflag\t" flag }'
+    function tell() {
+      sub(/^--?/, "--", flag)
+      if (flag ~ /^--[^=]*(pass|secret|token)[a-z]*=/ || flag ~ /:\/\/[^\/]*@/) sub(/=.*/, "", flag)
+      if (flag != "") print "val\tflag\t" flag
+      flag = ""
+    }
+    /^-/ { tell(); flag = $0; next }
+    flag != "" && flag !~ /=/ { flag = flag "=" $0; tell() }
+    END { tell() }'
 }
 
 # kr_pick TEXT FLAG: the flag's last value in a command line, a unit (NAME=--flag=value too) or a manifest, into KR_PICK.

@@ -76,7 +76,7 @@ def test_of_one_name_the_first_directory_counts(shell: list[str], tmp_path: Path
 @pytest.mark.parametrize("program", ["/usr/bin/etcd", "etcd"])
 def test_etcd_is_also_told_by_its_environment(shell: list[str], tmp_path: Path, program: str) -> None:
     (tmp_path / "etcd.env").write_text(
-        "ETCD_DATA_DIR=/data\nETCD_NAME=m1\nETCD_LISTEN_PEER_URLS=https://10.0.0.1:2380\nOTHER=1\n"
+        "ETCD_DATA_DIR=/data\nETCD_NAME=m1\nETCD_LISTEN_PEER_URLS=https://10.0.0.1:2380\nETCD_ROOT_PASSWORD=x\nOTHER=1\n"
     )
     put(tmp_path, "x.service", f"[Service]\nEnvironmentFile={tmp_path}/etcd.env\nExecStart={program} --name=flag\n")
     words = told(shell, tmp_path)
@@ -95,6 +95,16 @@ def test_a_unit_of_another_name_is_found_by_its_program(shell: list[str], tmp_pa
 
 
 def test_every_flag_is_told_with_its_value(shell: list[str]) -> None:
-    text = ".\n--a=1\n--b\n2\n-c\n--d=x=y\n--e"
+    text = ".\n--a=1\n--b\n2\n-c\n--d=x=y\n--root-password\nhunter2\n--initial-cluster-token=t\n--u=http://me:pw@x\n--token-auth-file=/f\n--e"
     found = say(shell, f"KR_UNIT_DIRS=/none; kr_unit_told x '{text}'")
-    assert found.all("flag") == ("--a=1", "--b=2", "--c", "--d=x=y", "--e")
+    assert found.all("flag") == (
+        "--a=1",
+        "--b=2",
+        "--c",
+        "--d=x=y",
+        "--root-password",
+        "--initial-cluster-token",
+        "--u",
+        "--token-auth-file=/f",
+        "--e",
+    )
