@@ -7,6 +7,7 @@ import shutil
 import sys
 import time
 
+from scenarios.interrupts import interrupt
 from scenarios.leaks import encryption_keys, watched
 from scenarios.nodes import digest, journals, key_material
 from scenarios.runs import Run, lab, play
@@ -49,6 +50,9 @@ def expected_rc(story: Story) -> int:
 def converge(story: Story) -> bool:
     """The operator's run; true when it changed something. Anything unexpected ends the phase with all a reader needs."""
     number = len(list(story.out.glob("converge-*"))) + 1
+    if number == 1:
+        for place, (at, when) in enumerate(story.interrupt, 1):
+            interrupt(story, place, at, when)
     debug = story.debug and number == 1
     with watched(story, debug) as seen:
         run = play(story, story.playbook, f"converge-{number}", debug=debug)
