@@ -82,7 +82,7 @@ class ActionModule(EncryptionStep):
             tally = Tally(holder.keys())
             if not places:
                 raise NotRead("no configuration could be read that says what is encrypted")
-            why = _not_the_cluster(node, masters)
+            why = etcd_view.not_of_cluster(node, Cluster(tuple(masters), now))
             if why:
                 raise NotRead(why)
             for resource, records, at in self.records(peer_args(node), places):
@@ -110,18 +110,6 @@ class ActionModule(EncryptionStep):
         self.spool.put_encryption(proof)
         holder.tried = True
         return _said(f"{proof.encrypted} encrypted records, {proof.closed_count} of them open with no known key")
-
-
-def _not_the_cluster(node: Node, masters: list[Node]) -> str:
-    """Why this master's etcd is not to be believed: it does not answer, or not for the cluster that the others are."""
-    known = etcd_view.reference(Cluster(tuple(masters), datetime.now(timezone.utc)))
-    if known is None or known.etcd is None or known.etcd.status is None:
-        return "no member of etcd answers with a quorum"
-    if node.etcd is None or node.etcd.status is None or not node.etcd.linearizable:
-        return "its etcd does not answer with a quorum"
-    if node.etcd.status.cluster_id != known.etcd.status.cluster_id:
-        return f"its etcd is another cluster than that of {known.name}"
-    return ""
 
 
 def _said(text: str) -> dict[str, Any]:

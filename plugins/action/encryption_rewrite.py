@@ -23,12 +23,7 @@ from ansible_collections.kuberevive.cluster.plugins.plugin_utils._facts.encrypti
     ConfigRefused,
     Opened,
 )
-from ansible_collections.kuberevive.cluster.plugins.plugin_utils.encryption_records import (
-    Record,
-    Tally,
-    fits_by_padding,
-    opener,
-)
+from ansible_collections.kuberevive.cluster.plugins.plugin_utils.encryption_records import Record
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils.encryption_step import (
     EncryptionStep,
     NotRead,
@@ -117,41 +112,21 @@ class ActionModule(EncryptionStep):
         return _did()
 
     def _records(self, args: dict[str, Any], step: dict[str, Any]) -> dict[str, Any]:
-        """Which records are not under the key that stays; those that would open under it by accident come under it at once."""
-        holder = courier.here()
-        candidates, keys = holder.candidates(), holder.keys()
+        """Which records are not under the key that stays; those that a wrong key would open by accident come under it at once."""
+        keys = courier.here().keys()
+        ledger = making.Ledger(keys)
+        for resource, records, _ in self.records(args, args["places"]):
+            ledger.add(resource, records)
         if _JOB.base is None:
-            tally = self._tally(args, keys)
-            _JOB.base = making.base_of(candidates, tally.opened)
-            if _JOB.base is None:
-                raise StepRefused("no_base", "no master writes with a key of its own, so there is none to keep")
-            _JOB.keep = making.keeper(_JOB.base) or _JOB.keep
-            _JOB.opened = tally.opened
-            _JOB.everywhere = all(making.keeper(c) == _JOB.keep for c in candidates if c.current and c.rules)
-        _JOB.todo = []
-        accidents: list[tuple[Record, bytes]] = []
-        provider, kept_name, kept_print = _JOB.keep
+            _choose(ledger.opened)
+        _JOB.todo = ledger.not_under(_JOB.keep)
+        provider, _, kept_print = _JOB.keep
         keep = keys[provider, kept_print]
-        for resource, records, _ in self.records(args, args["places"]):
-            for record in records:
-                print_ = _opener(record, keys)
-                if not print_ or (record.provider, record.key_name, print_) == _JOB.keep:
-                    continue
-                _JOB.todo.append((resource, record.name))
-                alike = print_ != kept_print and (record.provider, record.key_name) == (provider, kept_name)
-                if provider == "aescbc" and alike and fits_by_padding(record, keep):
-                    accidents.append((record, keys[provider, print_]))
-        lines = [self._settle_accident(args, record, key, keep) for record, key in accidents]
-        return _did(*lines)
-
-    def _tally(self, args: dict[str, Any], keys: dict[tuple[str, str], bytes]) -> Tally:
-        tally = Tally(keys)
-        for resource, records, _ in self.records(args, args["places"]):
-            tally.add(resource, records)
-        return tally
+        accidents = ledger.accidents(_JOB.keep)
+        return _did(*[self._settle_accident(args, record, keys[provider, own], keep) for record, own in accidents])
 
     def _settle_accident(self, args: dict[str, Any], record: Record, key: bytes, keep: bytes) -> str:
-        """AES-CBC has no MAC: under the union an API server would take this one for the first key's and read nonsense."""
+        """AES-CBC has no MAC: under the union an API server would take this one for another key's and read nonsense."""
         name = etcd_gateway.coded(record.name)
         for _ in range(5):
             found = self._ask(args, "/v3/kv/range", {"key": name})
@@ -164,7 +139,7 @@ class ActionModule(EncryptionStep):
                 "success": [{"request_put": {"key": name, "value": etcd_gateway.coded(value)}}],
             }
             if self._ask(args, "/v3/kv/txn", body).get("succeeded"):
-                return f"rewrote {record.name} in etcd: its old key's padding passes under the key that stays"
+                return f"rewrote {record.name} in etcd: its padding passes under another key as well"
         raise NotRead(f"{record.name} was written by somebody else five times in a row")
 
     def _ask(self, args: dict[str, Any], path: str, body: dict[str, Any]) -> dict[str, Any]:
@@ -228,11 +203,15 @@ class ActionModule(EncryptionStep):
         return {**result, "lines": [f"{place['host']}: {line}" for line in lines]}
 
 
-def _opener(record: Record, keys: dict[tuple[str, str], bytes]) -> str:
-    try:
-        return opener(record, keys)
-    except ValueError:  # cut off: it stays as it is, and is named as unreadable
-        return ""
+def _choose(opened: tuple[Opened, ...]) -> None:
+    """Which key stays; once for all parts."""
+    candidates = courier.here().candidates()
+    _JOB.base = making.base_of(candidates, opened)
+    if _JOB.base is None:
+        raise StepRefused("no_base", "no master writes with a key of its own, so there is none to keep")
+    _JOB.keep = making.keeper(_JOB.base) or _JOB.keep
+    _JOB.opened = opened
+    _JOB.everywhere = all(making.keeper(c) == _JOB.keep for c in candidates if c.current and c.rules)
 
 
 def _batches(todo: list[tuple[str, str]]) -> Iterator[list[tuple[str, str]]]:

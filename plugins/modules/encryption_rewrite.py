@@ -12,8 +12,8 @@ description:
     master, V(records), V(rewrite), V(records), V(single) at every master, V(last). Keys stay in the memory of the one process that
     works through the loop. A part that fails ends the parts after it.
   - V(records) finds the records that are not under the key that stays, the one that opens most. Where such a record's padding
-    would pass under that key by accident, it is rewritten in etcd itself, by a transaction that only succeeds while the
-    record is unchanged.
+    would pass by accident under another key of the same name, it is rewritten in etcd itself, by a transaction that only
+    succeeds while the record is unchanged.
   - V(union) gives a master a configuration with all keys, the one that stays first; V(rewrite) has kube-apiserver write every
     other record again, as it is; V(single) gives a master the configuration with the one key. Every kube-apiserver is
     restarted by itself and waited for. V(last) fails where a record was written with another key meanwhile.

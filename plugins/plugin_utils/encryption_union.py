@@ -20,11 +20,68 @@ from cryptography.hazmat.primitives.padding import PKCS7
 
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils._facts.encryption import Candidate, Opened
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils.courier import MARK
-from ansible_collections.kuberevive.cluster.plugins.plugin_utils.encryption_records import opens, read
+from ansible_collections.kuberevive.cluster.plugins.plugin_utils.encryption_records import (
+    Record,
+    fits_by_padding,
+    opener,
+    opens,
+    read,
+)
 
-__all__ = ["Keeper", "base_of", "keeper", "rewritten", "single", "union"]
+__all__ = ["Keeper", "Ledger", "base_of", "keeper", "rewritten", "single", "union"]
 
 Keeper = tuple[str, str, str]  # provider, name and fingerprint of the key that stays
+
+
+class Ledger:
+    """Which record is under which key: names, and the whole of those few that another key would pass for its own."""
+
+    def __init__(self, keys: Mapping[tuple[str, str], bytes]) -> None:
+        """keys: (provider, fingerprint) -> key."""
+        self._keys = keys
+        self._names: dict[tuple[str, str, str, str], list[str]] = {}  # (resource, provider, key's name, fingerprint)
+        self._passing: list[tuple[Record, str, tuple[str, ...]]] = []  # record, its key's fingerprint, the others'
+
+    def add(self, resource: str, records: Iterable[Record]) -> None:
+        """Enter these; what no key opens stays out. Raises ValueError where the end of an aescbc record was not read."""
+        for record in records:
+            try:
+                own = opener(record, self._keys)
+            except ValueError:  # cut off: it stays as it is, and is named as unreadable
+                continue
+            if not own:
+                continue
+            self._names.setdefault((resource, record.provider, record.key_name, own), []).append(record.name)
+            others = self._passed_by(record, own)
+            if others:
+                self._passing.append((record, own, others))
+
+    def _passed_by(self, record: Record, own: str) -> tuple[str, ...]:
+        if record.provider != "aescbc":  # the others have a MAC
+            return ()
+        rivals = [(f, key) for (kind, f), key in self._keys.items() if kind == "aescbc" and f != own]
+        return tuple(f for f, key in rivals if fits_by_padding(record, key))
+
+    @property
+    def opened(self) -> tuple[Opened, ...]:
+        """Which key opens how many records of which resource."""
+        return tuple(Opened(*mark, len(names)) for mark, names in self._names.items())
+
+    def not_under(self, keep: Keeper) -> list[tuple[str, str]]:
+        """(resource, name in etcd) of every record that opens with another key."""
+        return [(mark[0], name) for mark, names in self._names.items() if mark[1:] != keep for name in names]
+
+    def accidents(self, keep: Keeper) -> list[tuple[Record, str]]:
+        """Records under another key, with its fingerprint, that a union would have opened by a wrong key of the same name."""
+        if keep[0] != "aescbc":
+            return []
+        tried = {keep, *(mark[1:] for mark in self._names)}
+        return [
+            (record, own)
+            for record, own, others in self._passing
+            if (record.provider, record.key_name, own) != keep
+            and any((record.provider, record.key_name, other) in tried for other in others)
+        ]
 
 
 def base_of(candidates: Iterable[Candidate], opened: Iterable[Opened]) -> Candidate | None:

@@ -24,6 +24,7 @@ __all__ = [
     "hosts_of",
     "is_first",
     "namesake",
+    "not_of_cluster",
     "quorum",
     "reference",
     "stale_entries",
@@ -234,6 +235,18 @@ def reference(cluster: Cluster, without: str = "") -> Node | None:
         if best is None or rank > best[0]:
             best = (rank, node)
     return best[1] if best else None
+
+
+def not_of_cluster(node: Node, cluster: Cluster) -> str:
+    """Why this master's etcd does not speak for the cluster: it does not answer, or for another one. Empty: it does."""
+    known = reference(cluster)
+    if known is None or known.etcd is None or known.etcd.status is None:
+        return "no member of etcd answers with a quorum"
+    if node.etcd is None or node.etcd.status is None or not node.etcd.linearizable:
+        return "its etcd does not answer with a quorum"
+    if node.etcd.status.cluster_id != known.etcd.status.cluster_id:
+        return f"its etcd is another cluster than that of {known.name}"
+    return ""
 
 
 def entry_of(peer_urls: Iterable[str], members: Iterable[Member]) -> Member | None:

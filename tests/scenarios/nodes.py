@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives import serialization
 
 from scenarios.story import Story
 
-__all__ = ["ask", "connect", "digest", "journals", "key_material", "node_address"]
+__all__ = ["ask", "connect", "digest", "journals", "key_material", "node_address", "succeeds"]
 
 # Configuration by content; etcd's files by identity only, for a living member writes into them all the time.
 _DIGEST = r"""
@@ -52,6 +52,11 @@ def ask(story: Story, name: str, script: str, *, rc: int | None = 0) -> str:
     if rc is not None and done.rc != rc:
         raise AssertionError(f"{name}: rc {done.rc} instead of {rc} from: {script}\n{done.stdout}{done.stderr}")
     return str(done.stdout)
+
+
+def succeeds(story: Story, name: str, script: str) -> bool:
+    """Whether a piece of sh ends with 0 there."""
+    return bool(connect(story, name).run("sh -c %s", script).rc == 0)
 
 
 def digest(story: Story) -> dict[str, list[str]]:

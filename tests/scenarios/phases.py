@@ -8,6 +8,7 @@ import sys
 import time
 
 from scenarios.client import CLIENT, served
+from scenarios.interrupts import interrupt
 from scenarios.leaks import encryption_keys, watched
 from scenarios.nodes import digest, journals, key_material
 from scenarios.runs import Run, lab, play
@@ -51,6 +52,9 @@ def expected_rc(story: Story) -> int:
 def converge(story: Story) -> bool:
     """The operator's run; true when it changed something. Anything unexpected ends the phase with all a reader needs."""
     number = len(list(story.out.glob("converge-*"))) + 1
+    if number == 1:
+        for place, (at, when) in enumerate(story.interrupt, 1):
+            interrupt(story, place, at, when)
     debug = story.debug and number == 1
     with watched(story, debug) as seen, served(story, story.served and number == 1) as tallies:
         run = play(story, story.playbook, f"converge-{number}", debug=debug)

@@ -12,7 +12,7 @@ from typing import Any
 
 from scenarios.story import ROOT, Story
 
-__all__ = ["LIMIT", "Run", "lab", "play", "recap"]
+__all__ = ["LIMIT", "Run", "command", "environment", "lab", "play", "recap"]
 
 LIMIT = 1500  # seconds for one run; every wait inside has its own, shorter limit
 _RECAP = re.compile(r"^(\S+)\s+: (ok=\d+.*)$", re.MULTILINE)
@@ -64,13 +64,10 @@ def play(
     folder = story.out / name
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "report.json").unlink(missing_ok=True)
-    settings = {"kuberevive_report_dir": str(folder), "kuberevive_allow": list(story.allow)}
-    argv = [str(ROOT / ".venv/bin/ansible-playbook"), "-i", str(inventory or story.inventory)]
-    argv += [f"playbooks/{playbook}.yml", "-e", json.dumps(settings), *(_TALKATIVE if debug else ()), *words]
     done = subprocess.run(
-        argv,
+        command(story, playbook, folder, *(_TALKATIVE if debug else ()), *words, inventory=inventory),
         cwd=ROOT,
-        env=_environment(debug),
+        env=environment(debug),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -86,7 +83,14 @@ def play(
     return Run(done.returncode, done.stdout, log, data)
 
 
-def _environment(debug: bool) -> dict[str, str]:
+def command(story: Story, playbook: str, folder: Path, *words: str, inventory: Path | None = None) -> list[str]:
+    """What the operator types; the report goes into the folder."""
+    settings = {"kuberevive_report_dir": str(folder), "kuberevive_allow": list(story.allow)}
+    argv = [str(ROOT / ".venv/bin/ansible-playbook"), "-i", str(inventory or story.inventory)]
+    return [*argv, f"playbooks/{playbook}.yml", "-e", json.dumps(settings), *words]
+
+
+def environment(debug: bool = False) -> dict[str, str]:
     """The operator's: nothing of Molecule's own settings; a pattern without hosts must not pass for success."""
     kept = {key: value for key, value in os.environ.items() if not key.startswith(("ANSIBLE_", "MOLECULE_"))}
     kept.update(ANSIBLE_HOST_PATTERN_MISMATCH="error", ANSIBLE_NOCOLOR="1", LC_ALL="C.UTF-8")

@@ -41,6 +41,9 @@ class Story:
     refuses: dict[str, str] = field(default_factory=dict)  # finding code -> words of the reason
     ends: str = "healthy"
     prove: tuple[tuple[str, str], ...] = ()  # (host, sh that must succeed at the end)
+    interrupt: tuple[
+        tuple[str, str], ...
+    ] = ()  # (host, sh that succeeds once it is time): the repair is killed then, and begun anew
     debug: bool = False  # the repair runs with every switch that makes Ansible talkative
     served: bool = False  # a client asks through the load balancer all the while, and none of its requests may fail
     logins: bool = False  # wrong logins are tried as well
@@ -100,6 +103,7 @@ def read_story(path: Path) -> Story:
     for words in ("breaks", "off", "allow", "follows", "also"):
         raw[words] = tuple(raw.get(words, ()))
     raw["prove"] = tuple((str(p["at"]), str(p["sh"])) for p in raw.get("prove", ()))
+    raw["interrupt"] = tuple((str(p["at"]), str(p["when"])) for p in raw.get("interrupt", ()))
     story = Story(name=path.parent.name, **raw)
     if story.ends not in ENDS:
         raise ValueError(f"{path}: ends is one of {', '.join(ENDS)}, not {story.ends!r}")

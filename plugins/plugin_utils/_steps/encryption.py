@@ -128,12 +128,9 @@ def _not_merged(proof: EncryptionProof) -> str:
 def _serving(cluster: Cluster) -> Node | None:
     """The master that records are read and rewritten at."""
     known = etcd_view.reference(cluster)
-    if known is None or known.etcd is None or known.etcd.status is None:
-        return None
-    for node in (known, *cluster.masters):
-        status = node.etcd.status if node.etcd is not None and node.etcd.linearizable else None
-        same = status is not None and status.cluster_id == known.etcd.status.cluster_id
-        if same and node.apiserver is not None and node.apiserver.listening:
+    for node in (known, *cluster.masters) if known is not None else ():
+        serves = node.apiserver is not None and node.apiserver.listening
+        if serves and not etcd_view.not_of_cluster(node, cluster):
             return node
     return None
 

@@ -15,11 +15,13 @@ from nacl.secret import SecretBox
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils._facts.encryption import Opened
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils.encryption_records import (
     NEEDED,
+    Record,
     Tally,
     fits_by_padding,
     opens,
     read,
 )
+from ansible_collections.kuberevive.cluster.plugins.plugin_utils.encryption_union import Ledger
 
 NAME = "/registry/secrets/default/one"
 PLAIN = b"k8s\0\n\x0c\n\x02v1\x12\x06Secret\x12\x20" + b"x" * 60
@@ -114,6 +116,72 @@ def test_a_wrong_key_passes_the_padding_of_aescbc_now_and_then_and_is_no_proof()
     assert not any(opens(record, wrong) for record in records)
     with pytest.raises(ValueError, match="end was not read"):
         fits_by_padding(read(NAME, values[0]), right)
+
+
+def whole(name: str, value: bytes) -> Record:
+    """As encryption_scan.sh tells it of an encrypted one."""
+    return read(name, value[:168], value[-36:])
+
+
+def passing(own: bytes, other: bytes) -> bytes:
+    """A record under the first key of which the padding passes under the other."""
+    while True:
+        value = written("aescbc", own)
+        if fits_by_padding(whole(NAME, value), other):
+            return value
+
+
+def not_passing(own: bytes, *others: bytes) -> bytes:
+    """A record that passes under none of the others."""
+    while True:
+        value = written("aescbc", own)
+        if not any(fits_by_padding(whole(NAME, value), other) for other in others):
+            return value
+
+
+def test_one_look_tells_what_is_left_to_do_whichever_key_stays() -> None:
+    a, b = secrets.token_bytes(32), secrets.token_bytes(32)
+    ledger = Ledger({("aescbc", "a"): a, ("aescbc", "b"): b})
+    ledger.add("secrets", [whole(f"/a{i}", not_passing(a, b)) for i in range(3)])
+    ledger.add("secrets", [whole("/b0", not_passing(b, a)), whole("/b1", passing(b, a)), read("/plain", PLAIN)])
+    ledger.add(
+        "secrets", [whole("/gone", written("aescbc", secrets.token_bytes(32))), read("/cut", b"k8s:enc:aescbc:v1:")]
+    )
+    ledger.add("configmaps", [whole("/c0", not_passing(b, a))])
+    assert ledger.opened == (
+        Opened("secrets", "aescbc", "key1", "a", 3),
+        Opened("secrets", "aescbc", "key1", "b", 2),
+        Opened("configmaps", "aescbc", "key1", "b", 1),
+    )
+    keep_a, keep_b = ("aescbc", "key1", "a"), ("aescbc", "key1", "b")
+    assert ledger.not_under(keep_a) == [("secrets", "/b0"), ("secrets", "/b1"), ("configmaps", "/c0")]
+    assert [name for _, name in ledger.not_under(keep_b)] == ["/a0", "/a1", "/a2"]
+    assert [(record.name, own) for record, own in ledger.accidents(keep_a)] == [("/b1", "b")]
+    assert ledger.accidents(keep_b) == []  # what is under the key that stays is tried with it first
+    assert len(ledger.not_under(("aescbc", "key2", "a"))) == 6  # the same key under another name is another prefix
+
+
+def test_a_third_key_may_open_by_accident_as_well() -> None:
+    keys = {("aescbc", name): secrets.token_bytes(32) for name in "abc"}
+    a, b, c = keys.values()
+    value = passing(c, b)
+    while fits_by_padding(whole(NAME, value), a):
+        value = passing(c, b)
+    ledger = Ledger(keys)
+    ledger.add("secrets", [whole("/a", not_passing(a, b, c)), whole("/c", value)])
+    keep = ("aescbc", "key1", "a")
+    assert ledger.accidents(keep) == []  # nothing was written with the third key: no union has it
+    ledger.add("secrets", [whole("/b", not_passing(b, a, c))])
+    assert [(record.name, own) for record, own in ledger.accidents(keep)] == [("/c", "c")]
+
+
+@pytest.mark.parametrize("provider", ["aesgcm", "secretbox"])
+def test_what_has_a_mac_opens_by_no_accident(provider: str) -> None:
+    keys = {(provider, name): secrets.token_bytes(32) for name in "ab"}
+    ledger = Ledger(keys)
+    ledger.add("secrets", [whole(f"/{i}", written(provider, keys[provider, "b"])) for i in range(600)])
+    assert ledger.accidents((provider, "key1", "a")) == []
+    assert len(ledger.not_under((provider, "key1", "a"))) == 600
 
 
 def test_a_record_is_never_shown_with_its_content() -> None:

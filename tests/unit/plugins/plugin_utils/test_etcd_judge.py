@@ -264,6 +264,18 @@ def test_different_clusters_are_told_once() -> None:
     assert codes(findings) == ["etcd.members_disagree@m1"]
 
 
+def test_who_speaks_for_the_cluster() -> None:
+    other = facts(3, status=replace(status(3), cluster_id="88"))
+    seen = cluster(facts(1), facts(2, **SILENT), other)
+    assert [etcd_view.not_of_cluster(node, seen) for node in seen.masters] == [
+        "",
+        "its etcd does not answer with a quorum",
+        "its etcd is another cluster than that of m1",
+    ]
+    down = cluster(*(facts(i, **SILENT) for i in (1, 2, 3)))
+    assert etcd_view.not_of_cluster(down.masters[0], down) == "no member of etcd answers with a quorum"
+
+
 @pytest.mark.parametrize(
     "broken", [FileFact(f"{MANIFESTS}/etcd.yaml", "empty"), FileFact(f"{MANIFESTS}/etcd.yaml", "ok", 9)]
 )
