@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 
 from scenarios.interrupts import Missed, cut_off
-from scenarios.story import read_story
 
 # As ansible-playbook does it: a worker that leads a session of its own, and a child of that one.
 RUN = r"""
@@ -89,9 +88,3 @@ def test_nothing_is_left_when_it_was_never_time(tmp_path: Path, what: str) -> No
         cut_off([sys.executable, "-c", RUN, str(tmp_path)], os.environ, tmp_path / "output.txt", never, limit=0)
     assert len(pids(tmp_path)) == len(NAMES)
     assert not any(map(alive, pids(tmp_path)))
-
-
-def test_a_story_says_where_and_when(tmp_path: Path) -> None:
-    path = tmp_path / "scenario.yml"
-    path.write_text("says: x\nprofile: current\ninterrupt: [{at: m2, when: test -e /there}]\n")
-    assert read_story(path).interrupt == (("m2", "test -e /there"),)
