@@ -48,7 +48,7 @@ kr_rbac_tables() {
     "$kr_url/apis/apiregistration.k8s.io/v1/apiservices?pretty=0&includeObject=None"
 }
 
-# kr_rbac_keys: what etcd's own member here has below these prefixes; only keys leave it.
+# kr_rbac_keys: what etcd's own member here has below these prefixes, with a quorum or without; only keys leave it.
 kr_rbac_keys() {
   kr_etcd_reach || return 0
   kr_prefix=$(kr_flag "$APISERVER_TEXT" etcd-prefix /registry)
@@ -56,8 +56,10 @@ kr_rbac_keys() {
     rolebindings/kube-public configmaps/kube-system configmaps/kube-public; do
     kr_from=$(printf %s "$kr_prefix/$kr_kind/" | $KR_B64)
     kr_to=$(printf %s "$kr_prefix/${kr_kind}0" | $KR_B64) # 0 comes right after the slash
-    kr_limit 4 curl -sS -m 3 --noproxy '*' --cacert "$kr_etcd_ca" --cert "$kr_etcd_cert" --key "$kr_etcd_key" \
-      -w '\n@code=%{http_code}\n' -d "{\"key\":\"$kr_from\",\"range_end\":\"$kr_to\",\"keys_only\":true}" \
-      "$kr_etcd_url/v3/kv/range" 2>&1
+    kr_said=$(kr_limit 4 curl -sS -m 3 --noproxy '*' --cacert "$kr_etcd_ca" --cert "$kr_etcd_cert" --key "$kr_etcd_key" \
+      -w '\n@code=%{http_code}\n' "$kr_etcd_url/v3/kv/range" \
+      -d "{\"key\":\"$kr_from\",\"range_end\":\"$kr_to\",\"keys_only\":true,\"serializable\":true}" 2>&1)
+    printf '%s\n' "$kr_said"
+    case $kr_said in *@code=200*) ;; *) break ;; esac # who does not answer once would cost as long eight times
   done | kr_blob keys
 }
