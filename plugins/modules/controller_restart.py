@@ -10,8 +10,8 @@ version_added: 0.1.0
 description:
   - Both read their kubeconfig once, so after a renewal they stay shut out, running and without restarts, for ever.
   - Ends the container by crictl, docker or ctr with TERM and, after 30 seconds, KILL; kubelet starts a new one; units are
-    restarted by systemd. The controller-manager comes last, and only when another one leads or at least 80 % of the reachable nodes heartbeat, because
-    one that begins to lead evicts the pods of nodes that do not.
+    restarted by systemd. The controller-manager comes last, and only when another one leads or at least 80 % of the
+    reachable nodes heartbeat, because one that begins to lead evicts the pods of nodes that do not.
   - Waits until the new ones run and are no longer refused.
 extends_documentation_fragment:
   - kuberevive.cluster.step

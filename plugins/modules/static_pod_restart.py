@@ -11,7 +11,8 @@ description:
   - Ends the container by crictl, docker or ctr with TERM and, after 30 seconds, KILL; kubelet starts a new one. Where it is a
     systemd unit, systemd restarts it, with the same patience.
   - Waits until the new one runs and answers ready by its own address, its certificate verified.
-  - Refused where the unit is masked, or, of a static pod, where kubelet does not run, since nothing would start it again, and where no client of the runtime is there.
+  - Refused where the unit is masked, or, of a static pod, where kubelet does not run, since nothing would start it
+    again, and where no client of the runtime is there.
 extends_documentation_fragment:
   - kuberevive.cluster.step
 """
