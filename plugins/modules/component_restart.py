@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 DOCUMENTATION = r"""
-module: static_pod_restart
+module: component_restart
 short_description: Restart kube-apiserver so that it serves the certificate on disk
 version_added: 0.1.0
 description:
@@ -19,7 +19,7 @@ extends_documentation_fragment:
 
 EXAMPLES = r"""
 - name: Restart kube-apiserver
-  kuberevive.cluster.static_pod_restart:
+  kuberevive.cluster.component_restart:
     step: "{{ apiserver_step }}"
 """
 
