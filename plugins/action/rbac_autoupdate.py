@@ -17,5 +17,5 @@ class ActionModule(StepBase):
     def take(self, step: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
         """Two parts in one call: what was lifted is of no use without the restart."""
         return self.outcome(
-            self.pipe("api.sh admin.sh rbac_autoupdate.sh static_pod_restart.sh", dict(step.get("args") or {})), step
+            self.pipe("api.sh admin.sh rbac_autoupdate.sh component_restart.sh", dict(step.get("args") or {})), step
         )

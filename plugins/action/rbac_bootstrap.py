@@ -16,4 +16,4 @@ class ActionModule(StepBase):
 
     def take(self, step: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
         """It asks the node's own services, hence api.sh."""
-        return self.outcome(self.pipe("api.sh static_pod_restart.sh", dict(step.get("args") or {})), step)
+        return self.outcome(self.pipe("api.sh component_restart.sh", dict(step.get("args") or {})), step)

@@ -41,7 +41,7 @@ class EncryptionStep(StepBase):
         )
         if written.get("failed"):
             return written
-        restarted = self.outcome(self.pipe("api.sh static_pod_restart.sh", dict(args)), step)
+        restarted = self.outcome(self.pipe("api.sh component_restart.sh", dict(args)), step)
         restarted["lines"] = [*written["lines"], *restarted["lines"]]
         restarted["backup"] = written["backup"]
         restarted["changed"] = written["changed"] or restarted["changed"]

@@ -21,6 +21,7 @@ _TELLING = re.compile(
     r"command failed|^Error: |^panic: |^F\d{4}|authentication handshake failed|connection refused|context deadline|"
     r"x509|unable to|no such file",
 )
+_LATELY = 60  # seconds; systemd starts again what ends
 # The process ends at once because it does not know, or does not accept, what it was told.
 _FLAG = re.compile(
     r"unknown flag: \S+|unknown shorthand flag|unrecognized feature gate: \S+|invalid argument .* for .*flag|"
@@ -94,8 +95,9 @@ def down(node: Node, cluster: Cluster) -> Verdict:
     if facts.service is not None:
         evidence.append(facts.service.told)
     evidence.append("its process runs" if facts.started else "no kube-apiserver process runs")
-    # Words from before this kubelet began tell of another time; of a unit only this boot's are looked at.
-    words = _last_words(facts) if facts.unit or 0 < facts.kubelet_started < facts.log_written else ()
+    # Words from before this kubelet began tell of another time; so do those of a unit that nobody starts any more.
+    lately = facts.now - facts.log_written < _LATELY if facts.unit else 0 < facts.kubelet_started < facts.log_written
+    words = _last_words(facts) if lately else ()
     return Found(
         "critical",
         f"kube-apiserver does not answer at {facts.address}:{facts.port}",

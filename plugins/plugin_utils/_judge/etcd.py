@@ -77,7 +77,8 @@ def member_data(node: Node, cluster: Cluster) -> Verdict:
     if seen.state == "unusable":
         return _found("etcd.member_data_lost", f"{node.name}'s etcd data is there but cannot be used", seen, first)
     if first:
-        text = f"{node.name}'s etcd data directory is empty, and its manifest would start a new, empty cluster"
+        source = "unit" if facts.unit else "manifest"
+        text = f"{node.name}'s etcd data directory is empty, and its {source} would start a new, empty cluster"
         return _found("etcd.data_dir_empty", text, seen, first)
     return _found("etcd.member_data_lost", f"{node.name} has lost the data of its etcd member", seen, first)
 

@@ -223,7 +223,7 @@ def served_cert_stale(node: Node, cluster: Cluster) -> Verdict:
             f"{age(c.not_after, cluster.now)}"
             for s, c in stale
         ),
-        repair="static_pod_restart" if waited else "",
+        repair="component_restart" if waited else "",
         refs=("P03",),
         settling=not waited,
     )

@@ -32,7 +32,7 @@ def asking_args(node: Node) -> dict[str, Any]:
 
 
 def restart_args(node: Node, components: tuple[str, ...]) -> dict[str, Any] | str:
-    """Arguments of static_pod_restart.sh, or why it cannot be run here."""
+    """Arguments of component_restart.sh, or why it cannot be run here."""
     runtime, kubelet, api = node.runtime, node.kubelet, node.apiserver
     units = [_unit(node, name) or "-" for name in components]
     if runtime is None or kubelet is None or api is None:
@@ -121,7 +121,7 @@ def _reset(node: Node, args: Mapping[str, Any]) -> Node:
     return replace(node, apiserver=api, controllers=controllers)
 
 
-register(StepKind("static_pod_restart", "apiserver", 10, _plan_restart, _restarted))
+register(StepKind("component_restart", "apiserver", 10, _plan_restart, _restarted))
 register(StepKind("kubelet_backoff_reset", "apiserver", 20, _plan_reset, _reset))
 # The same for the controllers, once the API server that they need is there.
 register(StepKind("controller_backoff_reset", "controllers", 5, _plan_reset, _reset))

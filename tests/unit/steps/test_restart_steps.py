@@ -1,4 +1,4 @@
-"""static_pod_restart.sh and kubelet_backoff_reset.sh in a pid namespace of their own, with stand-ins for kubelet and runtime.
+"""component_restart.sh and kubelet_backoff_reset.sh in a pid namespace of their own, with stand-ins for kubelet and runtime.
 
 The stand-in for kubelet starts its component again whenever it ends, as the real one does; the runtime's clients are small
 scripts with the very words of ctr, crictl and docker that the steps use, so a wrong word fails.
@@ -92,7 +92,7 @@ def test_a_component_is_ended_and_its_successor_waited_for(
     answer = run(
         place,
         shell,
-        "static_pod_restart.sh",
+        "component_restart.sh",
         "kubelet >/dev/null 2>&1 & sleep 3;",
         COMPONENTS="kube-scheduler",
         STARTED="0",
@@ -121,7 +121,7 @@ def test_a_unit_is_restarted_by_systemd_without_kubelet_or_a_runtime(shell: str,
     script(place, "journalctl", "#!/bin/sh\necho fine\n")
     script(place, "daemon", KUBELET)
     values = {"COMPONENTS": "kube-scheduler", "STARTED": "0", "UNITS": "x", "RUNTIME": "none", "SOCKET": ""}
-    answer = run(place, shell, "static_pod_restart.sh", "daemon >/dev/null 2>&1 & sleep 3;", **values)
+    answer = run(place, shell, "component_restart.sh", "daemon >/dev/null 2>&1 & sleep 3;", **values)
     assert (answer.done, answer.changed, answer.rest, answer.failure) == (True, True, [], "")
     assert answer.lines == ["restarted kube-scheduler (unit x)", "kube-scheduler runs again"]
 
@@ -129,7 +129,7 @@ def test_a_unit_is_restarted_by_systemd_without_kubelet_or_a_runtime(shell: str,
 def test_a_masked_unit_is_left_alone(place: Path) -> None:
     script(place, "systemctl", "#!/bin/sh\necho LoadState=masked\n")
     values = {"COMPONENTS": "kube-scheduler", "STARTED": "0", "UNITS": "x", "RUNTIME": "none", "SOCKET": ""}
-    answer = run(place, "dash", "static_pod_restart.sh", "kube-scheduler 600 & sleep 1;", **values)
+    answer = run(place, "dash", "component_restart.sh", "kube-scheduler 600 & sleep 1;", **values)
     assert answer.refused is not None
     assert answer.refused[0] == "unit"
 
@@ -137,7 +137,7 @@ def test_a_masked_unit_is_left_alone(place: Path) -> None:
 def test_what_has_been_restarted_meanwhile_is_left_alone(place: Path) -> None:
     script(place, "docker", CLIENTS["docker"])
     values = {"COMPONENTS": "kube-scheduler", "STARTED": "1000", "RUNTIME": "docker", "SOCKET": "/run/docker.sock"}
-    answer = run(place, "dash", "static_pod_restart.sh", "kubelet >/dev/null 2>&1 & sleep 1;", **values)
+    answer = run(place, "dash", "component_restart.sh", "kubelet >/dev/null 2>&1 & sleep 1;", **values)
     assert (answer.done, answer.changed) == (True, False)
     assert answer.lines[0] == "kube-scheduler has been restarted meanwhile"
 
@@ -145,7 +145,7 @@ def test_what_has_been_restarted_meanwhile_is_left_alone(place: Path) -> None:
 def test_nothing_is_ended_where_no_kubelet_would_start_it_again(place: Path) -> None:
     script(place, "docker", CLIENTS["docker"])
     values = {"COMPONENTS": "kube-scheduler", "STARTED": "0", "RUNTIME": "docker", "SOCKET": "/run/docker.sock"}
-    answer = run(place, "dash", "static_pod_restart.sh", "kube-scheduler 600 & sleep 1;", **values)
+    answer = run(place, "dash", "component_restart.sh", "kube-scheduler 600 & sleep 1;", **values)
     assert answer.refused is not None
     assert answer.refused[0] == "no_kubelet"
     assert (answer.done, answer.changed) == (False, False)
@@ -154,7 +154,7 @@ def test_nothing_is_ended_where_no_kubelet_would_start_it_again(place: Path) -> 
 def test_a_process_that_is_no_container_of_kube_system_is_not_ended(place: Path) -> None:
     script(place, "docker", "#!/bin/sh\nexit 0\n")
     values = {"COMPONENTS": "kube-scheduler", "STARTED": "0", "RUNTIME": "docker", "SOCKET": "/run/docker.sock"}
-    answer = run(place, "dash", "static_pod_restart.sh", "kubelet >/dev/null 2>&1 & sleep 1;", **values)
+    answer = run(place, "dash", "component_restart.sh", "kubelet >/dev/null 2>&1 & sleep 1;", **values)
     assert answer.refused is not None
     assert answer.refused[0] == "no_container"
     assert answer.changed is False

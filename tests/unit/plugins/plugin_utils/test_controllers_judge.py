@@ -344,10 +344,10 @@ def test_restarting_the_apiserver_is_seen_as_serving_the_file() -> None:
         "/etc/kubernetes/pki", (cert,), (Served("kube-apiserver", "10.77.0.11:6443", "old", None, "apiserver"),)
     )
     given = cluster(m1={"pki": pki})
-    decided = KINDS["static_pod_restart"].plan(given.node("m1"), given, ())
+    decided = KINDS["component_restart"].plan(given.node("m1"), given, ())
     assert isinstance(decided, Planned)
     assert decided.args["components"] == ["kube-apiserver"]
-    after = KINDS["static_pod_restart"].effect(given.node("m1"), decided.args)
+    after = KINDS["component_restart"].effect(given.node("m1"), decided.args)
     assert after.pki is not None
     assert after.pki.served[0].sha256 == "new"
 

@@ -314,7 +314,7 @@ def test_an_old_served_certificate_settles_first_and_then_restarts(master: Maste
     findings, _ = judge(Cluster((master.node(),), NOW), ["pki"])
     assert [(f.code, f.settling, f.repair) for f in findings] == [("pki.served_cert_stale", True, "")]
     findings, _ = judge(Cluster((master.node(),), NOW + dt.timedelta(seconds=60)), ["pki"])
-    assert [(f.settling, f.repair) for f in findings] == [(False, "static_pod_restart")]
+    assert [(f.settling, f.repair) for f in findings] == [(False, "component_restart")]
 
 
 def test_a_section_that_was_cut_off_is_never_ok(master: Master) -> None:

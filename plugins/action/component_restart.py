@@ -1,4 +1,4 @@
-"""Restarts containers of static pods: properly ended, started again by kubelet, proven to serve."""
+"""Restarts components of the control plane, static pods or units: properly ended, started again, proven to serve."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ __all__ = ["ActionModule"]
 
 
 class ActionModule(StepBase):
-    """See plugins/modules/static_pod_restart.py."""
+    """See plugins/modules/component_restart.py."""
 
-    KIND = "static_pod_restart"
+    KIND = "component_restart"
 
     def take(self, step: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
         """It asks the node's own services, hence api.sh."""
-        return self.outcome(self.pipe("api.sh static_pod_restart.sh", dict(step.get("args") or {})), step)
+        return self.outcome(self.pipe("api.sh component_restart.sh", dict(step.get("args") or {})), step)

@@ -4,22 +4,22 @@
 from __future__ import annotations
 
 DOCUMENTATION = r"""
-module: static_pod_restart
+module: component_restart
 short_description: Restart kube-apiserver so that it serves the certificate on disk
 version_added: 0.1.0
 description:
   - Ends the container by crictl, docker or ctr with TERM and, after 30 seconds, KILL; kubelet starts a new one. Where it is a
     systemd unit, systemd restarts it, with the same patience.
   - Waits until the new one runs and answers ready by its own address, its certificate verified.
-  - Refused where the unit is masked, or, of a static pod, where kubelet does not run, since nothing would start it again, and
-    where no client of the runtime is there.
+  - Refused where the unit is masked, or, of a static pod, where kubelet does not run, since nothing would start it
+    again, and where no client of the runtime is there.
 extends_documentation_fragment:
   - kuberevive.cluster.step
 """
 
 EXAMPLES = r"""
 - name: Restart kube-apiserver
-  kuberevive.cluster.static_pod_restart:
+  kuberevive.cluster.component_restart:
     step: "{{ apiserver_step }}"
 """
 
