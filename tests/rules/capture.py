@@ -13,9 +13,9 @@ import sys
 from collections import Counter
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from selecting import ROOT, Selector, groups, labels_of, selectors
+from rules.selecting import ROOT, Selector, groups, labels_of, selectors
 
 ENDPOINTS = {
     "kube-apiserver": "https://127.0.0.1:6443/metrics",

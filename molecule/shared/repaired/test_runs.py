@@ -66,7 +66,9 @@ def _keys(story: Story) -> set[str]:
 def _grep(path: Path, how: str, patterns: set[str]) -> list[str]:
     """What of the patterns is in the file: a thousand of them in a hundred megabytes."""
     argv = ["grep", "-ao", how, "-f", "-", str(path)]
-    done = subprocess.run(argv, input="\n".join(patterns), capture_output=True, text=True, errors="replace", check=False)
+    done = subprocess.run(
+        argv, input="\n".join(patterns), capture_output=True, text=True, errors="replace", check=False
+    )
     assert done.returncode in (0, 1), done.stderr
     return done.stdout.splitlines()
 
