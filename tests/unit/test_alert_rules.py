@@ -26,6 +26,13 @@ def test_promtool_accepts_the_rules() -> None:
     assert "rules found" in done.stdout + done.stderr
 
 
+@pytest.mark.parametrize("path", sorted((ROOT / "tests" / "rules").glob("*.test.yml")), ids=lambda path: path.stem)
+def test_alerts_fire_and_stay_quiet_as_they_should(path: Path) -> None:
+    done = subprocess.run(["promtool", "test", "rules", str(path)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "SUCCESS" in done.stdout
+
+
 def test_every_playbook_that_is_named_exists() -> None:
     named = set(re.findall(r"playbooks/([a-z-]+\.yml)", RULES.read_text(encoding="utf-8")))
     assert {"recreate-rbac.yml", "fix-apiserver-probes.yml", "renew-certificates.yml"} <= named
