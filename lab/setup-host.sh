@@ -27,6 +27,7 @@ if [ -n "$missing" ]; then
     policy=/usr/sbin/policy-rc.d
     if [ ! -e "$policy" ]; then
         trap 'rm -f "$policy"' EXIT
+        trap 'exit 1' HUP INT TERM # dash runs no trap on EXIT when a signal ends it
         printf '#!/bin/sh\nexit 101\n' >"$policy"
         chmod 755 "$policy"
     fi
