@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils.step_base import StepBase
 
 __all__ = ["ActionModule"]
@@ -13,7 +11,4 @@ class ActionModule(StepBase):
     """See plugins/modules/kubelet_backoff_reset.py."""
 
     KIND = "kubelet_backoff_reset"
-
-    def take(self, step: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
-        """It asks the node's own services, hence api.sh."""
-        return self.outcome(self.pipe("api.sh kubelet_backoff_reset.sh", dict(step.get("args") or {})), step)
+    SCRIPTS = "api.sh kubelet_backoff_reset.sh"  # it asks the node's own services, hence api.sh

@@ -64,9 +64,10 @@ class Answer:
 
 
 class StepBase(ActionBase):
-    """A repair. A subclass names its KIND; its sh is _steps/<KIND>.sh unless it overrides take()."""
+    """A repair. A subclass names its KIND, and the SCRIPTS of _steps that do it where that is not <KIND>.sh alone."""
 
     KIND: ClassVar[str] = ""
+    SCRIPTS: ClassVar[str] = ""  # blanks between; empty: <KIND>.sh
     _supports_check_mode = True
     _supports_async = False
 
@@ -116,7 +117,7 @@ class StepBase(ActionBase):
 
     def take(self, step: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
         """Do it: pipe the kind's sh with the step's args. Override for a step of several parts."""
-        return self.outcome(self.pipe(f"{self.KIND}.sh", dict(step.get("args") or {})), step)
+        return self.outcome(self.pipe(self.SCRIPTS or f"{self.KIND}.sh", dict(step.get("args") or {})), step)
 
     def pipe(self, script: str, args: dict[str, Any]) -> Answer:
         """Run _steps/<script> (several: blanks between) on this task's node, args as KR_ARG_<NAME>, lists one entry a line."""

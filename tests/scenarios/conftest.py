@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import pytest
 
@@ -12,12 +13,12 @@ from scenarios.pool import Pool
 from scenarios.story import Story, all_stories
 
 
-def selected(items: list[pytest.Item]) -> list[Story]:
-    """The stories of the tests that -k and the like left over."""
+def selected(items: Sequence[Any]) -> list[Story]:
+    """The stories of the tests that -k and the like left over; tests that only read stories start no lab."""
     names = {
         item.callspec.params["story"].name
         for item in items
-        if hasattr(item, "callspec") and "story" in item.callspec.params
+        if hasattr(item, "callspec") and {"pool", "story"} <= set(getattr(item, "fixturenames", ()))
     }
     return [story for story in all_stories() if story.name in names]
 

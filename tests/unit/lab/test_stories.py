@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import subprocess
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from kr_lab.faults import catalogue
 from kr_lab.state import check_name
+from scenarios.conftest import selected
 from scenarios.story import Story, all_stories, read_story
 
 STORIES = all_stories()
@@ -36,3 +38,12 @@ def test_an_unknown_word_is_told(tmp_path: Path) -> None:
     path.write_text("says: x\nprofile: current\ninterupt: []\n")
     with pytest.raises(ValueError, match="unknown interupt"):
         read_story(path)
+
+
+def test_only_tests_that_wait_for_a_lab_start_one() -> None:
+    """The tests above have a story as well: none is to be played because of them."""
+    reads, plays = (
+        SimpleNamespace(callspec=SimpleNamespace(params={"story": story}), fixturenames=fixtures)
+        for story, fixtures in ((STORIES[0], ["story"]), (STORIES[1], ["pool", "story"]))
+    )
+    assert selected([reads, plays, SimpleNamespace()]) == [STORIES[1]]
