@@ -88,7 +88,7 @@ def view(cluster: Cluster) -> RbacView | str:
         {} if restarted else open_to,
         {} if "rbac_autoupdate" in mended else protected,
         () if "rbac_objects" in mended else tuple(key for key in gone if key != _CONFIG),
-        _CONFIG not in gone,
+        _CONFIG not in gone or "kubeadm_config" in mended,
     )
 
 

@@ -147,7 +147,7 @@ def kubeadm_object_missing(node: Node, cluster: Cluster) -> Verdict:
 
 @check("rbac.kubeadm_config_missing", on="masters", needs=("rbac",))
 def kubeadm_config_missing(node: Node, cluster: Cluster) -> Verdict:
-    """kubeadm's memory of how it made the cluster: all of what it said nobody knows any more, so nobody else makes it."""
+    """kubeadm's memory of how it made the cluster."""
     seen = _seen(node, cluster, teller(cluster))
     if not isinstance(seen, RbacView):
         return seen
@@ -156,10 +156,8 @@ def kubeadm_config_missing(node: Node, cluster: Cluster) -> Verdict:
     return Found(
         "warning",
         "ConfigMap kube-system/kubeadm-config is gone: kubeadm upgrade and join cannot go on without it",
-        (
-            "write down how the cluster is to be and run: kubeadm init phase upload-config kubeadm --config FILE",
-            seen.by,
-        ),
+        ("ConfigMap kube-system/kubeadm-config: missing", seen.by),
+        repair="kubeadm_config",
         refs=("B05",),
     )
 

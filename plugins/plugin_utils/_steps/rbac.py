@@ -21,6 +21,7 @@ _PLURALS = {
     "RoleBinding": "rolebindings",
 }
 _SILENT = "no kube-apiserver listens here: one that starts makes what every cluster is born with; looked at again then"
+_KUBEADM_MANIFESTS = "/etc/kubernetes/manifests"  # kubeadm knows no other
 _INFO = "kube-public/cluster-info"
 
 
@@ -103,6 +104,34 @@ def _plan_auth_config(node: Node, cluster: Cluster, findings: tuple[Finding, ...
     return Planned("take extension-apiserver-authentication away, so that kube-apiserver makes it anew", args)
 
 
+def _plan_kubeadm_config(node: Node, cluster: Cluster, findings: tuple[Finding, ...]) -> Planned | Refused:
+    args = _asked(node)
+    if isinstance(args, str):
+        return Refused(args)
+    api, served = node.apiserver, node.pki.cert("apiserver") if node.pki else None
+    if api is None or api.manifest is None or api.manifest.path != f"{_KUBEADM_MANIFESTS}/kube-apiserver.yaml":
+        return Refused(f"its control plane does not run from {_KUBEADM_MANIFESTS}, so it is not kubeadm's to generate")
+    args.update(
+        manifests=_KUBEADM_MANIFESTS,
+        names=[name.partition(":")[2] for name in served.sans] if served else [],
+        kubelet_config=node.kubelet.config.path if node.kubelet and node.kubelet.config else "",
+        unlike=_unlike(node, cluster),
+    )
+    return Planned("make kubeadm-config again from what runs here, if kubeadm generates the same from it", args)
+
+
+def _unlike(node: Node, cluster: Cluster) -> list[str]:
+    """ "m2 --audit-log-path": flags that another master's kube-apiserver has otherwise, but for its own address."""
+    found = []
+    for other in cluster.masters:
+        if other is node or other.apiserver is None or not other.apiserver.flags or node.apiserver is None:
+            continue
+        differing = set(node.apiserver.flags) ^ set(other.apiserver.flags)
+        names = {flag.lstrip("-").partition("=")[0] for flag in differing} - {"advertise-address"}
+        found += [f"{other.name} --{name}" for name in sorted(names)]
+    return found
+
+
 def _mends(kind: str) -> Callable[[Node, Mapping[str, Any]], Node]:
     def effect(node: Node, args: Mapping[str, Any]) -> Node:
         return node if node.rbac is None else replace(node, rbac=replace(node.rbac, mended=(*node.rbac.mended, kind)))
@@ -114,3 +143,4 @@ register(StepKind("rbac_autoupdate", "rbac", 10, _plan_autoupdate, _mends("rbac_
 register(StepKind("rbac_bootstrap", "rbac", 20, _plan_bootstrap, _mends("rbac_bootstrap")))
 register(StepKind("rbac_objects", "rbac", 30, _plan_objects, _mends("rbac_objects")))
 register(StepKind("auth_config_reset", "rbac", 40, _plan_auth_config, _mends("auth_config_reset")))
+register(StepKind("kubeadm_config", "rbac", 50, _plan_kubeadm_config, _mends("kubeadm_config")))

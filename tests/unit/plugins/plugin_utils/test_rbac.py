@@ -239,7 +239,7 @@ def test_config_maps_of_kubeadm() -> None:
     assert (step.args["info"], step.args["kubelet_map"], step.args["bodies"]) == ("yes", "kubelet-config", [])
     memory = replace(told(), config_maps=("kube-public/cluster-info", "kube-system/kubelet-config"))
     (lost,) = findings(cluster(memory)).values()
-    assert (lost.code, lost.severity, lost.repair) == ("rbac.kubeadm_config_missing", "warning", "")
+    assert (lost.code, lost.severity, lost.repair) == ("rbac.kubeadm_config_missing", "warning", "kubeadm_config")
 
 
 def test_a_cluster_without_kubeadm_misses_nothing_of_it() -> None:
