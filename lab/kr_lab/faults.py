@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ class Step:
     what: Any
     at: str
     on: tuple[str, ...]
+    left: int = 0  # expire: days until these end; 0: a minute ago
 
 
 @dataclass(frozen=True)
@@ -44,13 +46,13 @@ class Fault:
 
 def _read_step(name: str, raw: dict[str, Any]) -> Step:
     verbs = [verb for verb in _VERBS if verb in raw]
-    unknown = set(raw) - {*_VERBS, "at", "nodes"}
+    unknown = set(raw) - {*_VERBS, "at", "nodes", *(("left",) if "expire" in raw else ())}
     if len(verbs) != 1 or unknown:
         raise LabError(f"lab/faults/{name}.yml: a step has exactly one of {', '.join(_VERBS)}, and 'at' or 'nodes'")
     verb = verbs[0]
     if verb == "power" and raw["power"] not in _POWER:
         raise LabError(f"lab/faults/{name}.yml: power is one of {', '.join(_POWER)}, not '{raw['power']}'")
-    return Step(verb, raw[verb], str(raw.get("at", "nodes")), tuple(raw.get("nodes", ())))
+    return Step(verb, raw[verb], str(raw.get("at", "nodes")), tuple(raw.get("nodes", ())), int(raw.get("left", 0)))
 
 
 def read_fault(path: Path) -> Fault:
@@ -102,7 +104,7 @@ def _take(lab: Lab, step: Step, nodes: tuple[Node, ...], live: list[Node]) -> No
     if step.verb == "sh":
         _run_sh(lab, step, nodes)
     elif step.verb == "expire":
-        expire(lab, nodes, step.what)
+        expire(lab, nodes, step.what, timedelta(days=step.left) if step.left else timedelta(minutes=-1))
     elif step.verb == "copy":
         _copy(lab, step.what, nodes)
     elif step.verb == "power":

@@ -1,4 +1,4 @@
-"""Certificates that are past their end, signed by the cluster's real CA, the same in all else."""
+"""Certificates that are near or past their end, signed by the cluster's real CA, the same in all else."""
 
 from __future__ import annotations
 
@@ -63,11 +63,11 @@ def expire_text(text: str, ca_keys: dict[str, bytes], ended: datetime) -> str:
     return text.replace(block[0], again(block[0]), 1)
 
 
-def expire(lab: Lab, nodes: Sequence[Node], files: Iterable[str]) -> None:
-    """Rewrite these files on these nodes with certificates that ended a minute ago; absent files stay absent."""
+def expire(lab: Lab, nodes: Sequence[Node], files: Iterable[str], left: timedelta) -> None:
+    """Rewrite these files on these nodes with certificates that have so much time left; absent files stay absent."""
     signer = disk_of(lab, lab.nodes[0])
     ca_keys = {name: inside(signer, path).read_bytes() for name, path in _CA_KEYS.items()}
-    ended = datetime.now(timezone.utc).replace(tzinfo=None, microsecond=0) - timedelta(minutes=1)
+    ended = datetime.now(timezone.utc).replace(tzinfo=None, microsecond=0) + left
     wanted = list(files)
     for node in nodes:
         root = disk_of(lab, node)

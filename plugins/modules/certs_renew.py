@@ -13,6 +13,10 @@ description:
   - Needs neither the API nor etcd. The node compares its clock with the controller's first and refuses beyond 30 seconds.
   - Every file that is overwritten is kept in the run's directory on the node. Afterwards each certificate must fit its key,
     verify against its CA, live long and have every alternative name it had; otherwise all old files are put back.
+  - Where nothing is broken yet the cluster lives, and nobody shall notice. Before anything is touched every reachable master's
+    kube-apiserver must be ready and every voter of etcd must answer a linearizable read; afterwards a handshake must show
+    the new certificates within 100 seconds, and all must be well again; otherwise the old files are put back, and no other
+    master's are touched in this run.
   - A certificate keeps its subject, names and usages, and gets a new key. An expired or absent CA is refused.
 extends_documentation_fragment:
   - kuberevive.cluster.step
@@ -31,7 +35,7 @@ lines:
   type: list
   elements: str
   sample:
-    - "apiserver: valid until Nov 21 00:02:36 2027 GMT (was: Nov 20 21:02:13 2026 GMT)"
+    - "apiserver: valid until Nov 21 00:02:36 2027 GMT (was: Nov 20 21:02:13 2026 GMT); /etc/kubernetes/pki/apiserver.crt, subject=CN = kube-apiserver"
 backup:
   description: Where the old files lie on the node.
   returned: changed

@@ -40,6 +40,7 @@ RULES: tuple[Rule, ...] = (
     Rule("kubelet.restart_needed", "kubelet.config_missing"),
     Rule("kubelet.restart_needed", "kubelet.kubeconfig_missing"),
     Rule("kubelet.restart_needed", "kubelet.client_cert_expired"),
+    Rule("kubelet.restart_needed", "kubelet.client_cert_near_expiry"),
     Rule("kubelet.restart_needed", "kubelet.client_cert_empty"),
     Rule("kubelet.restart_needed", "kubelet.client_cert_untrusted"),
     Rule("kubelet.restart_needed", "kubelet.embedded_admin_credential"),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from datetime import timedelta
 
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils._facts.base import FileFact
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils._facts.certs import Cert
@@ -17,11 +16,12 @@ from ansible_collections.kuberevive.cluster.plugins.plugin_utils._judge import (
     Verdict,
     check,
 )
+from ansible_collections.kuberevive.cluster.plugins.plugin_utils._judge.pki_needs import renew_within
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils.model import Cluster, Node
 
 __all__: list[str] = []
 
-_NEAR = timedelta(days=14)
+_ROTATED = 0.92  # of its life: kubelet renews between 70 and 90 %
 _STRAY = re.compile(r"(~|\.(bak|orig|old|save|backup|rpmsave|rpmnew|dpkg-\w+|sw[op]|\d{4}-\d\d-\d\d\S*))$")
 _BOOTSTRAP = "unable to load bootstrap kubeconfig"
 _REPLACES = frozenset(("kubelet_credential", "kubelet_kubeconfig", "kubelet_config", "kubelet_checkpoint"))
@@ -123,7 +123,7 @@ def client_cert_untrusted(node: Node, cluster: Cluster) -> Verdict:
 
 @check("kubelet.client_cert_near_expiry", needs=("kubelet",))
 def client_cert_near_expiry(node: Node, cluster: Cluster) -> Verdict:
-    """Kubelet renews between 70 and 90 % of a certificate's life: past that, nobody did."""
+    """Kubelet renews it by itself: past that time, or where it may not, nobody does."""
     kubelet = facts(node)
     cert = _client(kubelet)
     if not isinstance(cert, Cert):
@@ -132,13 +132,14 @@ def client_cert_near_expiry(node: Node, cluster: Cluster) -> Verdict:
         return Ok()
     left = cert.not_after - cluster.now
     used = (cluster.now - cert.not_before) / (cert.not_after - cert.not_before)
-    if left >= _NEAR or (kubelet.rotates and used < 0.92):
+    if used < _ROTATED if kubelet.rotates else left > renew_within(cluster):
         return Ok()
     why = f"{used:.0%} of its life is over and it was not renewed" if kubelet.rotates else "rotateCertificates is off"
     return Found(
         "warning",
         f"the kubelet's client certificate expires in {left.total_seconds() / 86400:.1f} days and {why}",
         (f"{cert.path}: not after {cert.not_after:%Y-%m-%dT%H:%M:%SZ}",),
+        repair="kubelet_credential",
         refs=("K05",),
     )
 
@@ -292,6 +293,7 @@ def restart_needed(node: Node, cluster: Cluster) -> Verdict:
         client_cert_expired(node, cluster),
         client_cert_empty(node, cluster),
         client_cert_untrusted(node, cluster),
+        client_cert_near_expiry(node, cluster),
         kubeconfig_missing(node, cluster),
         embedded_admin_credential(node, cluster),
         config_missing(node, cluster),

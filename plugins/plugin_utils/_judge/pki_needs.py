@@ -21,6 +21,7 @@ __all__ = [
     "near_expiry",
     "needs_renewal",
     "renew_within",
+    "soon",
     "stale_copies",
 ]
 
@@ -43,7 +44,7 @@ def managed(node: Node) -> tuple[Cert, ...]:
 
 def renew_within(cluster: Cluster) -> timedelta:
     """From which remaining life on a certificate is renewed."""
-    return timedelta(days=float(cluster.settings.get("kuberevive_renew_within") or 30))
+    return timedelta(days=float(cluster.settings.get("kuberevive_renew_within") or 60))
 
 
 def authority_of(cert: Cert) -> str:
@@ -105,9 +106,16 @@ def future(cert: Cert, now: datetime) -> bool:
     return cert.not_before is not None and cert.not_before > now + _FUTURE
 
 
+def soon(cert: Cert, within: timedelta) -> timedelta:
+    """From which remaining life on this one is renewed: half of it, where a cluster gives its certificates little."""
+    if cert.not_after is None or cert.not_before is None:
+        return within
+    return min(within, (cert.not_after - cert.not_before) / 2)
+
+
 def near_expiry(cert: Cert, facts: PkiFacts, now: datetime, within: timedelta) -> bool:
     """Whether it ends soon, and a new one would live longer."""
-    if cert.not_after is None or cert.expired(now) or cert.not_after - now > within:
+    if cert.not_after is None or cert.expired(now) or cert.not_after - now > soon(cert, within):
         return False
     ca = facts.cert(authority_of(cert))
     return ca is None or ca.not_after is None or ca.not_after - cert.not_after > timedelta(days=1)

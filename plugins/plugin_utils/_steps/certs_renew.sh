@@ -1,5 +1,6 @@
 # shellcheck shell=sh
 # Renews certificates of one master: by kubeadm where it can, by openssl from the CA where it cannot, and proves each.
+# KR_ARG_LIVING: not empty where the cluster lives and nobody shall notice, see certs_living.sh.
 # Rows: name|kind|path|key|CA|CA's key|CN|O,O|SANs|usages|server|cluster (see _steps/pki.py).
 
 kr_seconds=$((KR_ARG_WITHIN * 86400))
@@ -179,7 +180,8 @@ kr_back() {
 kr_say() {
   read -r kr_was <"$KR_WORK/ends.$KR_NAME" || kr_was=
   kr_now=$(kr_cert "$KR_KIND" "$KR_PATH" | kr_ends)
-  [ "$kr_was" = "$kr_now" ] || kr_did "$KR_NAME: valid until $kr_now (was: ${kr_was:-unreadable})"
+  [ "$kr_was" = "$kr_now" ] || kr_did "$KR_NAME: valid until $kr_now (was: ${kr_was:-unreadable}); $KR_PATH, $(kr_cert "$KR_KIND" "$KR_PATH" |
+    openssl x509 -noout -subject 2>/dev/null)"
 }
 
 kr_renew() {
@@ -189,6 +191,7 @@ kr_renew() {
   printf '%s\n' "$KR_ARG_ROWS" >"$KR_WORK/rows" || kr_refuse no_room "no room in $KR_WORK"
   kr_rows kr_look
   [ -n "$KR_BAD" ] || return 0
+  [ -z "$KR_ARG_LIVING" ] || kr_gate
   # shellcheck disable=SC2086 # a list of paths
   kr_backup $KR_FILES
   kr_rows kr_rebuild
@@ -199,6 +202,10 @@ kr_renew() {
     kr_back
     [ -z "$KR_LOST" ] || kr_fail "not all new certificates were good, and these could not be put back:$KR_LOST: $KR_WRONGS$KR_FAILED"
     kr_fail "not all new certificates were good, so the old ones were put back: $KR_WRONGS$KR_FAILED"
+  fi
+  if [ -n "$KR_ARG_LIVING" ] && ! kr_taken; then
+    kr_back
+    kr_fail "the new certificates were not taken up, so the old ones were put back${KR_LOST:+, but for$KR_LOST}: $KR_UNWELL"
   fi
   kr_rows kr_say
 }

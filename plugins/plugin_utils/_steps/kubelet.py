@@ -77,6 +77,9 @@ def _node_name(kubelet: KubeletFacts) -> str | Refused:
 
 def _spare(kubelet: KubeletFacts, name: str, cluster: Cluster) -> Cert | None:
     soon = cluster.now + timedelta(hours=1)
+    now_used = kubelet.client  # near its end maybe; one that lives no longer is no help
+    if now_used and now_used.state == "ok" and now_used.not_after and not now_used.expired(cluster.now):
+        soon = max(soon, now_used.not_after + timedelta(days=1))
     good = [
         cert
         for cert in kubelet.spare_clients

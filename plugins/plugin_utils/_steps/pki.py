@@ -14,12 +14,15 @@ from ansible_collections.kuberevive.cluster.plugins.plugin_utils._judge.pki_need
     authority_problem,
     broken,
     facts_of,
+    future,
     managed,
     needs_renewal,
     renew_within,
+    soon,
     stale_copies,
 )
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils._steps import Planned, Refused, StepKind, register
+from ansible_collections.kuberevive.cluster.plugins.plugin_utils._steps.apiserver import asking_args
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils._steps.pki_template import template
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils.model import Cluster, Finding, Node
 
@@ -58,13 +61,36 @@ def _plan_renew(node: Node, cluster: Cluster, findings: tuple[Finding, ...]) -> 
         "rows": [str(rows[c.name]) for c in chosen],
         "command": command,
         "names": ["all"] if whole else [c.name for c in doable if c.state == "ok" or c.kind == "kubeconfig"],
-        "within": within.days,
+        "within": min(soon(c, within) for c in chosen).days,
         "skew": int(limit),
         "days": max(1, (ends - now).days),
         "not_after": ends.isoformat(),
         "all": [c.name for c in chosen],
+        **_living(node, cluster, chosen),
     }
     return Planned(title, args)
+
+
+def _living(node: Node, cluster: Cluster, chosen: list[Cert]) -> dict[str, Any]:
+    """Whom the node asks before and after, where nothing is broken yet and nobody shall notice; else nothing is asked."""
+    facts, api, etcd, now = facts_of(node), node.apiserver, node.etcd, cluster.now
+    sound = not any(broken(c) or c.expired(now) or future(c, now) for c in managed(node))
+    if not sound or api is None or api.readyz != 200:
+        return {"living": ""}
+    apis = [m.apiserver for m in cluster.masters if m is not node and m.reachable and m.apiserver is not None]
+    hosts = [(f"[{a.address}]" if ":" in a.address else a.address, a.port) for a in apis if a.present]
+    members = [m.etcd for m in cluster.masters if m.reachable and m.etcd is not None and m.etcd.present]
+    shown = [(s.address, facts.cert(s.file)) for s in facts.served if s.sha256 and s.file in {c.name for c in chosen}]
+    return {
+        "living": "yes",
+        **asking_args(node),
+        "peers": [f"https://{host}:{port}" for host, port in hosts],
+        "voters": [url for member in members for url in member.client_urls[:1]],
+        "voter_ca": etcd.ca_file if etcd else "",
+        "voter_cert": etcd.cert_file if etcd else "",
+        "voter_key": etcd.key_file if etcd else "",
+        "shown": [f"{address}|{cert.path}" for address, cert in shown if cert],
+    }
 
 
 def _row(cert: Cert, node: Node, cluster: Cluster, facts: PkiFacts) -> str | Refused:

@@ -6,6 +6,7 @@ import base64
 import os
 import shlex
 import shutil
+import socket
 import subprocess
 import time
 from dataclasses import dataclass
@@ -83,8 +84,42 @@ class Host:
         return subprocess.run(command, input=script, env=env, capture_output=True, text=True, check=False)
 
     def renew(self, *rows: str, **args: Any) -> subprocess.CompletedProcess[str]:
-        defaults = {"command": "", "names": [], "within": 30, "days": 365, "skew": 30, "now": int(time.time())}
+        defaults = {
+            "command": "",
+            "names": [],
+            "within": 30,
+            "days": 365,
+            "skew": 30,
+            "now": int(time.time()),
+            "living": "",
+        }
         return self.run("certs_renew", rows=list(rows), **{**defaults, **args})
+
+    def renew_living(self, *rows: str, **args: Any) -> subprocess.CompletedProcess[str]:
+        """The same where processes are asked before and after; what would be waited for is asked once."""
+        at_once = 'kr_wait() { shift 2; "$@" >/dev/null 2>&1; }'
+        names = ("api.sh", "certs_living.sh", "certs_renew.sh")
+        asked = {"address": "10.0.0.1", "port": 6443, "ca": self.ca, "cert": "c", "key": "k", "shown": []}
+        others = {"peers": ["https://10.0.0.2:6443"], "voters": ["https://10.0.0.1:2379", "https://10.0.0.2:2379"]}
+        voter = {"voter_ca": self.ca, "voter_cert": "c", "voter_key": "k"}
+        defaults = {
+            "command": "",
+            "names": [],
+            "within": 30,
+            "days": 365,
+            "skew": 30,
+            "now": int(time.time()),
+            "living": "yes",
+        }
+        text = "\n".join([at_once, *((STEPS / name).read_text() for name in names)])
+        return self.say(text, "certs_renew", rows=list(rows), **{**defaults, **asked, **others, **voter, **args})
+
+    def answers(self, *silent: str) -> None:
+        """curl: every health and every read is well, but for URLs with one of these words."""
+        quiet = "".join(f"*{word}*) echo; echo @code=000; exit ;; " for word in silent)
+        self.command(
+            "curl", f'case "$*" in {quiet}*/readyz* | */v3/kv/range*) echo; echo @code=200 ;; *) exit 64 ;; esac'
+        )
 
     def row(self, name: str, crt: Path, key: Path, told: str = "|||||") -> str:
         kind = "kubeconfig" if crt == key else "pair"
@@ -250,3 +285,61 @@ def test_an_expired_admin_conf_refreshes_nothing(host: Host) -> None:
     done = host.run("kubeconfig_refresh", admin=admin, ca=host.ca, copies=[str(copy)])
     assert done.returncode == 3
     assert "@refused admin_conf" in done.stdout
+
+
+def test_a_living_cluster_is_asked_before_and_after(host: Host) -> None:
+    host.answers()
+    crt, key = host.sign("apiserver", "/O=system:masters/CN=kube-apiserver", days="20")
+    done = host.renew_living(host.row("apiserver", crt, key))
+    assert done.stdout.splitlines()[-1] == "@done", done
+    assert f"{crt}, subject=O = system:masters, CN = kube-apiserver" in done.stdout
+    assert host.renew_living(host.row("apiserver", crt, key)).stdout.splitlines() == ["@done"]
+
+
+@pytest.mark.parametrize(
+    ("silent", "words"),
+    [
+        ("10.0.0.2:6443", "kube-apiserver at https://10.0.0.2:6443 is not ready"),
+        ("10.0.0.2:2379", "etcd at https://10.0.0.2:2379 reads nothing with a quorum"),
+    ],
+)
+def test_nothing_is_touched_while_another_master_is_not_well(host: Host, silent: str, words: str) -> None:
+    host.answers(silent)
+    crt, key = host.sign("apiserver", "/CN=kube-apiserver", days="20")
+    before = crt.read_text(), key.read_text()
+    done = host.renew_living(host.row("apiserver", crt, key))
+    assert f"@refused not_well {words}" in done.stdout
+    assert (crt.read_text(), key.read_text()) == before
+
+
+def test_certificates_that_nobody_takes_up_go_back(host: Host) -> None:
+    host.answers()
+    crt, key = host.sign("apiserver", "/CN=kube-apiserver", days="20")
+    before = crt.read_text(), key.read_text()
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    words = ["openssl", "s_server", "-accept", address, "-cert", str(crt), "-key", str(key)]
+    with subprocess.Popen(
+        words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as server:
+        assert server.stdout is not None
+        while "ACCEPT" not in (line := server.stdout.readline()):
+            assert line, "openssl s_server ended"
+        done = host.renew_living(host.row("apiserver", crt, key), shown=[f"{address}|{crt}"])
+        server.kill()
+    assert (
+        f"@failed the new certificates were not taken up, so the old ones were put back: what listens at {address}"
+        in done.stdout
+    )
+    assert (crt.read_text(), key.read_text()) == before
+
+
+def test_what_is_served_is_compared_with_the_file(host: Host) -> None:
+    """The stand-in for kube-apiserver reads its file for every handshake, as the real one does within a minute."""
+    host.answers()
+    crt, key = host.sign("apiserver", "/CN=kube-apiserver", days="20")
+    show = f'case "$*" in s_client*) exec cat {crt} ;; esac\nexec {shutil.which("openssl")} "$@"'
+    host.command("openssl", show)
+    done = host.renew_living(host.row("apiserver", crt, key), shown=[f"127.0.0.1:1|{crt}"])
+    assert done.stdout.splitlines()[-1] == "@done", done

@@ -255,7 +255,9 @@ def test_a_certificate_of_another_ca() -> None:
     assert "kubelet.client_cert_untrusted" in found(cluster_of(worker))
 
 
-@pytest.mark.parametrize(("days", "age", "expected"), [(10, 355, True), (20, 345, False), (0.5, 0.5, False)])
+@pytest.mark.parametrize(
+    ("days", "age", "expected"), [(10, 355, True), (20, 345, True), (40, 325, False), (0.5, 0.5, False)]
+)
 def test_near_expiry_only_where_rotation_did_not_happen(days: float, age: float, expected: bool) -> None:
     worker = Records("w1")
     worker.pem(CURRENT, *CA.sign("system:node:w1", "system:nodes", days=days, age=age), link=DATED)

@@ -15,8 +15,10 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils._facts import pki as pki_facts
+from ansible_collections.kuberevive.cluster.plugins.plugin_utils._facts.apiserver import ApiserverFacts
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils._facts.base import FileFact, read_probe
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils._facts.certs import cert_of_kubeconfig
+from ansible_collections.kuberevive.cluster.plugins.plugin_utils._facts.etcd import EtcdFacts
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils._facts.kubelet import KubeletFacts
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils._judge import judge
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils._steps import KINDS
@@ -211,10 +213,36 @@ def test_a_few_are_renewed_by_name(master: Master) -> None:
     assert len(steps[0].args["rows"]) == 1
 
 
-@pytest.mark.parametrize(("days", "found"), [(29.9, {"pki.cert_near_expiry": "warning"}), (30.1, {})])
+@pytest.mark.parametrize(("days", "found"), [(59.9, {"pki.cert_near_expiry": "warning"}), (60.1, {})])
 def test_near_expiry_begins_at_the_setting(master: Master, days: float, found: dict[str, str]) -> None:
     master.days = {"etcd-server": days}
     assert decide(master.node())[0] == found
+
+
+def test_half_of_a_short_life_is_soon_enough(master: Master) -> None:
+    """Where a cluster gives its certificates 30 days, they are not renewed for ever."""
+    master.age, master.days = {"etcd-server": 10}, {"etcd-server": 20}
+    assert decide(master.node())[0] == {}
+    master.age, master.days = {"etcd-server": 16}, {"etcd-server": 14}
+    found, steps, _ = decide(master.node())
+    assert (found, steps[0].args["within"]) == ({"pki.cert_near_expiry": "warning"}, 15)
+
+
+def test_where_nothing_is_broken_yet_others_are_asked(master: Master) -> None:
+    master.days = {"apiserver": 20}
+    api = ApiserverFacts(True, address="10.0.0.1", listening=True, readyz=200)
+    etcd = EtcdFacts(True, client_urls=("https://10.0.0.1:2379",), ca_file="/ca", cert_file="/crt", key_file="/key")
+    node = replace(master.node(), apiserver=api, etcd=etcd)
+    other = replace(Master(master.cas, host="m2").node(), apiserver=replace(api, address="fd00::2"), etcd=etcd)
+    args = decide(node, other)[1][0].args
+    assert (args["living"], args["address"], args["peers"]) == ("yes", "10.0.0.1", ["https://[fd00::2]:6443"])
+    assert (args["voters"], args["voter_ca"]) == (["https://10.0.0.1:2379", "https://10.0.0.1:2379"], "/ca")
+    assert args["shown"] == [f"10.0.0.1:6443|{PKI}/apiserver.crt"]
+    master.days = {"apiserver": 20, "etcd-server": -1}
+    broken = replace(master.node(), apiserver=api, etcd=etcd)
+    assert decide(broken, other)[1][0].args["living"] == ""
+    master.days = {"apiserver": 20}
+    assert decide(replace(master.node(), apiserver=replace(api, readyz=500), etcd=etcd))[1][0].args["living"] == ""
 
 
 def test_a_certificate_as_old_as_its_ca_is_not_renewed_for_ever(master: Master) -> None:
