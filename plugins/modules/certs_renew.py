@@ -35,7 +35,7 @@ lines:
   type: list
   elements: str
   sample:
-    - "apiserver: valid until Nov 21 00:02:36 2027 GMT (was: Nov 20 21:02:13 2026 GMT); /etc/kubernetes/pki/apiserver.crt, subject=CN = kube-apiserver"
+    - "apiserver: valid until Nov 21 00:02:36 2027 GMT (was: Nov 20 21:02:13 2026 GMT); /etc/kubernetes/pki/apiserver.crt, subject=…"
 backup:
   description: Where the old files lie on the node.
   returned: changed
