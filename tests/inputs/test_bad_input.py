@@ -198,8 +198,8 @@ def test_the_calendar_of_a_cluster_whose_certificates_expired(tmp_path: Path, ch
     assert data["counts"]["expired"] >= 35
     assert data["could_not_tell"] == []
     assert "PRIVATE KEY" not in done.stdout
-    told = [line.split()[3:6:2] for line in done.stdout.splitlines() if line[:4].isdigit() and "-" in line[:8]]
-    assert len(told) == len(read)
+    table = done.stdout.partition("ENDS (UTC)")[2].partition("\n\n")[0].splitlines()[1:]
+    assert [line.split()[0] for line in table] == [row["not_after"][:10] for row in read]
 
 
 def test_what_the_calendar_lacks_is_named(tmp_path: Path) -> None:
