@@ -10,7 +10,7 @@ from ansible.utils.display import Display
 
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils import report
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils.codec import to_plain
-from ansible_collections.kuberevive.cluster.plugins.plugin_utils.deliberate import deliberate
+from ansible_collections.kuberevive.cluster.plugins.plugin_utils.deliberate import deliberate, settings_of
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils.model import Judgement
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils.spool import Spool
 
@@ -30,7 +30,9 @@ class ActionModule(ActionBase):
         spool = Spool.of_this_run()
         groups = variables.get("groups", {})
         inside = set(variables.get("ansible_play_hosts_all") or [])
-        judgement, cluster = deliberate(spool, groups, self._settings(variables), bool(self._task.check_mode))
+        judgement, cluster = deliberate(
+            spool, groups, settings_of(self._templar, variables), bool(self._task.check_mode)
+        )
         phases = [str(p) for p in args.get("phases") or []]
         steps = [s for s in judgement.steps if s.host in inside and (not phases or s.phase in phases)]
         show = str(args.get("show") or "nothing")
@@ -43,10 +45,6 @@ class ActionModule(ActionBase):
         ending = report.ending(judgement, len(done) if self._task.check_mode else 0)
         small = _small(judgement, steps)
         return {**result, "changed": False, **small, "done": len(done), "ending": ending, "report": saved}
-
-    def _settings(self, variables: dict[str, Any]) -> dict[str, Any]:
-        names = [n for n in variables if n.startswith("kuberevive_")]
-        return {name: to_plain(self._templar.template(variables[name])) for name in names}
 
 
 def _small(judgement: Judgement, steps: list[Any]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What the operator reads, and report.json. Pure but for save()."""
+"""What the operator reads, and report.json. Pure but for save() and put()."""
 
 from __future__ import annotations
 
@@ -10,9 +10,16 @@ from typing import Any
 
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils import _steps
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils.codec import to_plain
-from ansible_collections.kuberevive.cluster.plugins.plugin_utils.model import Cluster, Finding, Judgement, Outcome, Step
+from ansible_collections.kuberevive.cluster.plugins.plugin_utils.model import (
+    Cluster,
+    Finding,
+    Judgement,
+    Node,
+    Outcome,
+    Step,
+)
 
-__all__ = ["as_text", "ending", "hopeless", "order", "save"]
+__all__ = ["as_text", "ending", "hopeless", "nodes", "order", "put", "save"]
 
 
 # Whose findings bring a host into a phase: the beginning of their codes, where it is not the phase's own name.
@@ -83,25 +90,36 @@ def as_text(
 
 def save(directory: Path, judgement: Judgement, cluster: Cluster, done: Collection[dict[str, Any]], run_id: str) -> str:
     """Write report.json into the directory (atomically) and return its path."""
-    directory.mkdir(parents=True, exist_ok=True)
-    path = directory / "report.json"
     data = {
         "schema": 1,
         "run": run_id,
         "judged_at": cluster.now.isoformat(),
         "verdict": _verdict(judgement, cluster),
-        "nodes": [
-            {"name": n.name, "groups": list(n.groups), "reachable": n.reachable, "why": n.why, "sections": n.sections}
-            for n in cluster.nodes
-        ],
+        "nodes": nodes(cluster.nodes),
         "findings": to_plain(judgement.findings),
         "could_not_tell": to_plain(judgement.blind),
         "steps": to_plain(judgement.steps),
         "refused": to_plain(judgement.refusals),
         "done": to_plain(list(done)),
     }
-    temporary = path.with_name(f".report.json.{os.getpid()}")
-    temporary.write_text(json.dumps(data, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    return put(directory, "report.json", json.dumps(data, indent=2, sort_keys=True) + "\n")
+
+
+def nodes(looked_at: Collection[Node]) -> list[dict[str, Any]]:
+    """How the look at each node went, for a report in JSON."""
+    return [
+        {"name": n.name, "groups": list(n.groups), "reachable": n.reachable, "why": n.why, "sections": n.sections}
+        for n in looked_at
+    ]
+
+
+def put(directory: Path, name: str, text: str) -> str:
+    """Write a file of that name into the directory (atomically) and return its path."""
+    directory.mkdir(parents=True, exist_ok=True)
+    path = directory / name
+    temporary = path.with_name(f".{name}.{os.getpid()}")
+    with temporary.open("w", encoding="utf-8", newline="") as file:
+        file.write(text)
     temporary.replace(path)
     return str(path)
 

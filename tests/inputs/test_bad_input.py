@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import subprocess
@@ -10,11 +11,13 @@ from typing import Any
 
 import pytest
 import yaml
+from builders.captured import FIXTURES
 
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils.preflight import problems
 
 ROOT = Path(__file__).resolve().parents[2]
 PLAYBOOKS = ("diagnose", "recover-power-loss")
+REPORT = "certificate-report"
 # Nobody listens on port 1: whoever asks is refused at once.
 NOBODY = {"ansible_host": "127.0.0.1", "ansible_port": 1}
 
@@ -43,7 +46,7 @@ def ssh_that(path: Path, then: str) -> dict[str, Any]:
     return {"ansible_host": "192.0.2.1", "ansible_ssh_executable": str(path)}
 
 
-@pytest.mark.parametrize("playbook", PLAYBOOKS)
+@pytest.mark.parametrize("playbook", [*PLAYBOOKS, REPORT])
 @pytest.mark.parametrize(
     ("groups", "sentence"),
     [
@@ -63,7 +66,7 @@ def test_an_inventory_that_cannot_be_right(
     assert done.returncode == 2, done.stdout + done.stderr
     assert f"Nothing was done: {sentence}" in done.stdout
     assert "Look at every node" not in done.stdout.partition("PLAY RECAP")[0].partition("TASK")[2]
-    assert not (tmp_path / "report.json").exists()
+    assert not list(tmp_path.glob("*.json"))
 
 
 def test_an_inventory_that_is_not_there(tmp_path: Path) -> None:
@@ -150,3 +153,88 @@ def test_a_delegated_look_reaches_the_host_it_names(tmp_path: Path, written: str
             del own["long_name"]
     play(inventory(tmp_path / "hosts.yml", masters=names), "diagnose", "--limit", "m1")
     assert sorted(set(log.read_text(encoding="utf-8").split())) == ["m1.nodes.invalid", "m2.nodes.invalid"]
+
+
+def calendar_of(folder: Path, *words: str, **answers: str | None) -> tuple[subprocess.CompletedProcess[str], Any]:
+    """What the operator sees of nodes that answer so (None: nobody reaches them), and certificates.json."""
+    for host, answer in answers.items():
+        if answer is not None:
+            (folder / f"{host}.txt").write_text(answer, encoding="utf-8")
+    ssh = folder / "ssh"
+    fake = "for word; do case $word in *.node) host=${word%.node} ;; esac; done; cat >/dev/null"
+    ssh.write_text(f"#!/bin/sh\n{fake}; cat '{folder}'/$host.txt\n", encoding="utf-8")
+    ssh.chmod(0o755)
+    hosts = {
+        host: NOBODY if answer is None else {"ansible_host": f"{host}.node", "ansible_ssh_executable": str(ssh)}
+        for host, answer in answers.items()
+    }
+    groups = {"masters": {h: v for h, v in hosts.items() if h[0] == "m"}, "workers": {"w1": hosts["w1"]}}
+    done = play(inventory(folder / "hosts.yml", **groups), REPORT, *words)
+    assert "Traceback" not in done.stdout + done.stderr
+    assert "changed=0" in done.stdout
+    path = folder / "certificates.json"
+    return done, json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+
+
+def answers(situation: str) -> dict[str, str | None]:
+    """What the four nodes of a real cluster said."""
+    folder = FIXTURES / "current" / situation
+    return {host: (folder / f"{host}.txt").read_text(encoding="utf-8") for host in ("m1", "m2", "m3", "w1")}
+
+
+@pytest.mark.parametrize("check", [(), ("--check",)], ids=["", "check"])
+def test_the_calendar_of_a_cluster_whose_certificates_expired(tmp_path: Path, check: tuple[str, ...]) -> None:
+    done, data = calendar_of(tmp_path, *check, **answers("power-loss"))
+    assert done.returncode == 2
+    assert (
+        "certificates that the cluster relies on cannot be used: m1:/etc/kubernetes/admin.conf (expired)" in done.stdout
+    )
+    with (tmp_path / "certificates.csv").open(encoding="utf-8", newline="") as file:
+        read = list(csv.DictReader(file))
+    assert [(row["node"], row["path"], row["not_after"]) for row in read] == [
+        (row["node"], row["path"], row["not_after"]) for row in data["certificates"]
+    ]
+    assert {row["node"] for row in read} == {"m1", "m2", "m3", "w1"}
+    assert data["counts"]["expired"] >= 35
+    assert data["could_not_tell"] == []
+    assert "PRIVATE KEY" not in done.stdout
+    table = done.stdout.partition("ENDS (UTC)")[2].partition("\n\n")[0].splitlines()[1:]
+    assert [line.split()[0] for line in table] == [row["not_after"][:10] for row in read]
+
+
+def test_what_the_calendar_lacks_is_named(tmp_path: Path) -> None:
+    whole = answers("healthy")
+    torn = str(whole["m3"])
+    done, data = calendar_of(
+        tmp_path, **{**whole, "m2": "Welcome!\n", "m3": torn[: torn.index("pki|val\tkubeadm")], "w1": None}
+    )
+    assert done.returncode == 2
+    told = {(each["node"], each["what"]): each["why"] for each in data["could_not_tell"]}
+    assert "does not begin with the probe's mark" in told.pop(("m2", "all of it"))
+    assert "Connection refused" in told.pop(("w1", "all of it"))
+    assert told == {
+        ("m3", "the control plane's certificates and the kubeconfigs"): "the answer was cut off in it",
+        ("m3", "the kubelet's certificates"): "the answer was cut off before it",
+    }
+    assert {row["node"] for row in data["certificates"]} == {"m1"}
+    assert "not everything could be looked at on m2, m3, w1" in done.stdout
+
+
+def test_the_calendar_of_one_node_also_has_the_control_plane(tmp_path: Path) -> None:
+    done, data = calendar_of(tmp_path, "--limit", "m2", **answers("healthy"))
+    assert {row["node"] for row in data["certificates"]} == {"m1", "m2", "m3"}
+    assert [(each["node"], each["critical"]) for each in data["could_not_tell"]] == [("w1", False)]
+    assert done.returncode == (2 if any(row["critical"] for row in data["certificates"]) else 0)
+
+
+@pytest.mark.parametrize(
+    ("word", "sentence"),
+    [
+        ("kuberevive_renew_within=soon", "argument 'kuberevive_renew_within' is of type str"),
+        ("kuberevive_report_dir=/proc/nowhere", "the calendar above could not be written into /proc/nowhere"),
+    ],
+)
+def test_words_that_the_calendar_cannot_follow(tmp_path: Path, word: str, sentence: str) -> None:
+    done, data = calendar_of(tmp_path, "-e", word, **answers("healthy"))
+    assert (done.returncode, data) == (2, None)
+    assert sentence in done.stdout

@@ -26,6 +26,7 @@ class FileFact:
 
     path: str
     # ok | empty | nul | missing | dangling | unreadable | not_a_file
+    # in_image: no hostPath of its pod holds it
     # withheld: it is there, in a form in which its keys cannot be told from the rest | not told: nobody looked
     state: str
     size: int = 0

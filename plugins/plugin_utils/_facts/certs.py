@@ -30,6 +30,7 @@ __all__ = [
     "fingerprints",
     "load_pems",
     "public_sha256",
+    "rest_of_bundle",
     "signer",
     "users_of_kubeconfig",
     "with_key",
@@ -49,7 +50,7 @@ class Cert:
     name: str  # kubeadm's name: apiserver, etcd-server, admin.conf, ca … or the path where kubeadm has none
     path: str
     kind: str  # pair | kubeconfig | ca | user_kubeconfig (a copy of admin.conf in a home directory)
-    state: str  # ok | missing | empty | nul | unreadable | dangling | unparsable | withheld (nobody looked into it)
+    state: str  # ok | missing | empty | nul | unreadable | dangling | unparsable | withheld, in_image (nobody looked)
     key_path: str = ""
     key_state: str = "unknown"  # ok | missing | empty | unparsable | mismatch | unknown
     subject: str = ""  # RFC 4514
@@ -123,6 +124,14 @@ def cert_of_pem(name: str, kind: str, file: FileFact, key_path: str = "", author
     state = "ok" if found else ("unparsable" if file.usable else file.state)
     bare = Cert(name, file.path, kind, state, key_path, owner=file.owner, mtime=file.mtime)
     return replace(described(bare, found[0]), signed_by=signer(found[0], authorities)) if found else bare
+
+
+def rest_of_bundle(cert: Cert, file: FileFact) -> tuple[Cert, ...]:
+    """The other certificates in the same file: CAs beside the one that signs, and what leads up to a chain's first."""
+    found = load_pems(file.content) if cert.sha256 else ()
+    bare = Cert(cert.name, cert.path, "ca", "ok", owner=cert.owner, mtime=cert.mtime)
+    all_told = {told.sha256: told for told in (described(bare, each) for each in found)}
+    return tuple(told for digest, told in all_told.items() if digest != cert.sha256)
 
 
 def cert_of_kubeconfig(

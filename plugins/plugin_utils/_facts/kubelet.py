@@ -18,6 +18,7 @@ from ansible_collections.kuberevive.cluster.plugins.plugin_utils._facts.certs im
     cert_of_pem,
     load_pems,
     public_sha256,
+    rest_of_bundle,
     with_key,
 )
 
@@ -93,6 +94,9 @@ class KubeletFacts:
     memory_policy: str = "None"
     config_named: bool = True  # it was told to read a configuration file
     ca_public: tuple[str, ...] = ()  # public keys of every CA in clientCAFile
+    ca_others: tuple[Cert, ...] = ()  # the other certificates in clientCAFile
+    serving: Cert | None = None  # what it shows to who asks it; None: it has not made one yet
+    serving_by: str = ""  # told (a flag or its configuration names the file) | rotation | itself (self-signed)
 
     @property
     def well(self) -> bool:
@@ -114,11 +118,13 @@ def parse(section: Section) -> KubeletFacts:
     problem, server, cert_path = read_kubeconfig(kubeconfig)
     cert_dir = section.value("cert_dir", "/var/lib/kubelet/pki")
     own_cas = load_pems(section.file(section.value("ca_path")).content)
-    authorities: Authorities = tuple(("ca", authority) for authority in own_cas)
+    authorities: Authorities = tuple(("ca", each) for each in own_cas)
     client = _client(section, kubeconfig, cert_path, cert_dir, authorities)
     spares = _spares(section, cert_dir, client, authorities)
     names = _names(section, client, spares)
     pods = tuple(_static_pod(section.file(path)) for path in section.all("static_pod"))
+    authority = _authority(section, authorities)
+    serving, serving_by = _serving(section, settings, cert_dir, authorities)
     return KubeletFacts(
         version=_version(section),
         node_name=names[0].partition("=")[2] if names else "",
@@ -135,12 +141,12 @@ def parse(section: Section) -> KubeletFacts:
         client=client,
         client_link=section.file(f"{cert_dir}/kubelet-client-current.pem").link,
         spare_clients=spares,
-        ca=_authority(section),
+        ca=authority,
         admin_credentials=_admins(section, client, cert_dir),
         manifests=section.value("manifests", "/etc/kubernetes/manifests"),
         static_pods=tuple(replace(section.file(path), content="") for path in section.all("static_pod")),
         fail_swap_on=bool(settings.get("failSwapOn", True)),
-        rotates=bool(settings.get("rotateCertificates", False)),
+        rotates=_switch(section, "rotate-certificates", settings.get("rotateCertificates")),
         log_tail=_log(section),
         name_sources=names,
         active=unit.get("ActiveState", ""),
@@ -153,7 +159,10 @@ def parse(section: Section) -> KubeletFacts:
         cpu_policy=str(settings.get("cpuManagerPolicy") or "none"),
         memory_policy=str(settings.get("memoryManagerPolicy") or "None"),
         config_named=section.value("config_named") != "no",
-        ca_public=tuple(public_sha256(authority) for authority in own_cas),
+        ca_public=tuple(public_sha256(each) for each in own_cas),
+        ca_others=rest_of_bundle(authority, section.file(authority.path)) if authority else (),
+        serving=serving,
+        serving_by=serving_by,
     )
 
 
@@ -239,11 +248,36 @@ def _spares(section: Section, cert_dir: str, client: Cert | None, authorities: A
     return tuple(_cert(section, path, path, authorities) for path in paths)
 
 
-def _authority(section: Section) -> Cert | None:
+def _authority(section: Section, authorities: Authorities) -> Cert | None:
     path = section.value("ca_path")
     if not path:
         return None
-    return cert_of_pem("ca", "ca", section.file(path))
+    return cert_of_pem("ca", "ca", section.file(path), "", authorities)
+
+
+def _switch(section: Section, flag: str, setting: object) -> bool:
+    """A flag counts more than the configuration."""
+    told = section.value(flag)
+    return told == "true" if told else bool(setting)
+
+
+def _serving(
+    section: Section, settings: dict[str, Any], cert_dir: str, authorities: Authorities
+) -> tuple[Cert | None, str]:
+    """The certificate it serves, and by whom it is there."""
+    told = section.value("serving_path")
+    if told:
+        path, by = told, "told"
+    elif _switch(section, "rotate-server-certificates", settings.get("serverTLSBootstrap")):
+        path, by = f"{cert_dir}/kubelet-server-current.pem", "rotation"
+    else:
+        path, by = f"{cert_dir}/kubelet.crt", "itself"
+        if path not in section.files:
+            return None, by
+    # All of cert_dir was told, and what lies elsewhere by name.
+    file = section.files.get(path, FileFact(path, "missing"))
+    cert = cert_of_pem("kubelet-serving", "pair", file, path if by == "rotation" else "", authorities)
+    return (with_key(cert, section.keys.get(path)) if by == "rotation" else cert), by
 
 
 def _names(section: Section, client: Cert | None, spares: tuple[Cert, ...]) -> tuple[str, ...]:

@@ -16,6 +16,7 @@ from ansible_collections.kuberevive.cluster.plugins.plugin_utils._facts.certs im
     described,
     load_pems,
     public_sha256,
+    rest_of_bundle,
     users_of_kubeconfig,
     with_key,
 )
@@ -46,6 +47,10 @@ class PkiFacts:
     conf_dir: str = "/etc/kubernetes"
     apiserver: str = ""  # host:port of this node's own apiserver by its flags
     openssl: bool = True  # whether keys and served certificates could be looked at
+    others: tuple[Cert, ...] = ()  # what else the components' flags name, by "<component> <flag>"; never renewed by us
+    bundled: tuple[
+        Cert, ...
+    ] = ()  # further certificates in the files above: other CAs of a bundle, the rest of a chain
 
     def cert(self, name: str) -> Cert | None:
         """The certificate of that name."""
@@ -73,6 +78,8 @@ def parse(section: Section) -> PkiFacts:
         parts = entry.split("|")
         if len(parts) == 3 and not _is_link(section, parts):
             found.append(_conf(section, parts, authorities, tuple(found)))
+    others = _others(section, authorities)
+    files = [c for c in (*found, *others) if c.kind in ("pair", "ca")]
     kubeadm = section.value("kubeadm").strip().removeprefix("v")
     return PkiFacts(
         directory=section.value("dir"),
@@ -83,6 +90,8 @@ def parse(section: Section) -> PkiFacts:
         conf_dir=section.value("conf_dir", "/etc/kubernetes"),
         apiserver=section.value("apiserver"),
         openssl=section.value("openssl") != "no",
+        others=others,
+        bundled=tuple(more for c in files for more in rest_of_bundle(c, section.file(c.path))),
     )
 
 
@@ -111,6 +120,20 @@ def _ca_of_its_key(cert: Cert, section: Section, key: str) -> Cert:
         if digest and public_sha256(authority) == digest:
             return described(cert, authority)
     return cert
+
+
+def _others(section: Section, authorities: Authorities) -> tuple[Cert, ...]:
+    found: list[Cert] = []
+    for entry in section.all("other"):
+        component, _, rest = entry.partition("|")
+        flag, _, rest = rest.partition("|")
+        kind, _, path = rest.partition("|")
+        name, file = f"{component} {flag}", section.file(path)
+        if kind == "kubeconfig":
+            found.append(cert_of_kubeconfig(name, kind, file, section.files, authorities=authorities))
+        else:
+            found.append(cert_of_pem(name, kind, file, "", authorities))
+    return tuple(found)
 
 
 def _is_link(section: Section, parts: list[str]) -> bool:

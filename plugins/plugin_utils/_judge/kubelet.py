@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from datetime import datetime
 
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils._facts.base import FileFact
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils._facts.certs import Cert
@@ -19,7 +20,7 @@ from ansible_collections.kuberevive.cluster.plugins.plugin_utils._judge import (
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils._judge.pki_needs import renew_within
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils.model import Cluster, Node
 
-__all__: list[str] = []
+__all__ = ["rotation_is_late"]
 
 _ROTATED = 0.92  # of its life: kubelet renews between 70 and 90 %
 _STRAY = re.compile(r"(~|\.(bak|orig|old|save|backup|rpmsave|rpmnew|dpkg-\w+|sw[op]|\d{4}-\d\d-\d\d\S*))$")
@@ -131,9 +132,9 @@ def client_cert_near_expiry(node: Node, cluster: Cluster) -> Verdict:
     if cert.not_after is None or cert.not_before is None or cert.expired(cluster.now):
         return Ok()
     left = cert.not_after - cluster.now
-    used = (cluster.now - cert.not_before) / (cert.not_after - cert.not_before)
-    if used < _ROTATED if kubelet.rotates else left > renew_within(cluster):
+    if not rotation_is_late(cert, cluster.now) if kubelet.rotates else left > renew_within(cluster):
         return Ok()
+    used = (cluster.now - cert.not_before) / (cert.not_after - cert.not_before)
     why = f"{used:.0%} of its life is over and it was not renewed" if kubelet.rotates else "rotateCertificates is off"
     return Found(
         "warning",
@@ -142,6 +143,13 @@ def client_cert_near_expiry(node: Node, cluster: Cluster) -> Verdict:
         repair="kubelet_credential",
         refs=("K05",),
     )
+
+
+def rotation_is_late(cert: Cert, now: datetime) -> bool:
+    """Whether more of its life is over than kubelet ever waits for (90 %)."""
+    if cert.not_after is None or cert.not_before is None:
+        return False
+    return (now - cert.not_before) / (cert.not_after - cert.not_before) >= _ROTATED
 
 
 @check("kubelet.kubeconfig_missing", needs=("kubelet",))

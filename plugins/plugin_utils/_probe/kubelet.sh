@@ -21,6 +21,25 @@ kr_kubelet_healthz() {
   fi
 }
 
+# kr_kubelet_switch FLAG: true or false; nothing where no flag tells, and its configuration counts.
+kr_kubelet_switch() {
+  case $NL$KUBELET_TEXT$NL in
+    *"$NL--$1$NL"* | *"$NL--$1=true$NL"*) kr_val "$1" true ;;
+    *"$NL--$1=false$NL"*) kr_val "$1" false ;;
+  esac
+}
+
+# The certificate that it serves, where it is told one: its own lie in KUBELET_PKI.
+kr_kubelet_serving() {
+  kr_kubelet_switch rotate-certificates
+  kr_kubelet_switch rotate-server-certificates
+  kr_pick "$KUBELET_TEXT" tls-cert-file
+  [ -n "$KR_PICK" ] || KR_PICK=$(sed -n "/^tlsCertFile:/{s/^tlsCertFile: *//;s/[\"']//g;s/ *\(#.*\)\{0,1\}\$//;p;q;}" "$KUBELET_CONFIG" 2>/dev/null)
+  [ -n "$KR_PICK" ] || return 0
+  kr_val serving_path "$KR_PICK"
+  case $KR_PICK in "$KUBELET_PKI"/*.pem | "$KUBELET_PKI"/*.crt) ;; *) kr_pem "$KR_PICK" ;; esac
+}
+
 kr_kubelet_credentials() {
   kr_kubeconfig "$KUBELET_KUBECONFIG"
   kr_kubeconfig_key "$KUBELET_KUBECONFIG"
@@ -96,6 +115,7 @@ kr_section_kubelet() {
   [ -z "$kr_env" ] || kr_file "$kr_env"
   [ -z "$KUBELET_BOOTSTRAP" ] || kr_stat "$KUBELET_BOOTSTRAP"
   kr_kubelet_credentials
+  kr_kubelet_serving
   kr_val manifests_dir "$([ -d "$KR_MANIFESTS" ] && echo there)"
   for kr_f in "$KR_MANIFESTS"/*; do
     [ -f "$kr_f" ] && kr_val static_pod "$kr_f" && kr_file "$kr_f"

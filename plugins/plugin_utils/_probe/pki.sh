@@ -41,6 +41,7 @@ kr_pki_key() {
 # kr_pki_keys: a whole key that was written together with its certificate fits it; the others, and those that sign, are looked
 # at, which costs more.
 kr_pki_keys() {
+  [ -n "$KR_PAIRS" ] || return 0
   {
     # shellcheck disable=SC2046 # a list of paths
     set -- $(printf '%s\n' "$KR_PAIRS" | tr '|' '\n' | sed '/^\//!d')
@@ -100,15 +101,21 @@ kr_pki_ca() {
 # kr_pki_conf NAME KIND PATH: an embedded key comes with its certificate, so it is not looked at.
 kr_pki_conf() {
   kr_val conf "$1|$2|$3"
+  KR_CONFS=$KR_CONFS$NL$3
   kr_kubeconfig "$3"
-  [ -s "$3" ] || return 0
-  kr_crt=$(kr_conf_word "$3" client-certificate)
+  kr_pki_beside "$3"
+}
+
+# kr_pki_beside KUBECONFIG: the certificate and key that it names and does not hold.
+kr_pki_beside() {
+  [ -s "$1" ] || return 0
+  kr_crt=$(kr_conf_word "$1" client-certificate)
   [ -n "$kr_crt" ] || return 0
-  kr_crt=$(kr_beside "$3" "$kr_crt")
+  kr_crt=$(kr_beside "$1" "$kr_crt")
   KR_PEMS="$KR_PEMS
 $kr_crt"
   KR_PAIRS="$KR_PAIRS
-pair|$kr_crt|$(kr_beside "$3" "$(kr_conf_word "$3" client-key)")"
+pair|$kr_crt|$(kr_beside "$1" "$(kr_conf_word "$1" client-key)")"
 }
 
 # kr_pki_served COMPONENT ADDRESS NAME [CERT KEY]: one TLS handshake; the client certificate keeps etcd's log quiet.
@@ -163,6 +170,46 @@ kr_pki_components() {
   done
 }
 
+# kr_pki_others COMPONENT TEXT MANIFEST: certificates and kubeconfigs that its flags name beside those; nothing of ours renews
+# them. A flag may come more than once; those of the standard set start no process.
+kr_pki_others() {
+  kr_next=''
+  set -f
+  for kr_w in $2; do
+    case $kr_w in
+      -*=*) kr_next=${kr_w%%=*} kr_w=${kr_w#*=} ;;
+      -*) kr_next=$kr_w; continue ;;
+    esac
+    case $kr_next in
+      *certificate-authority | *ca-file | *cafile | *signing*cert-file) kr_kind=ca ;;
+      *cert-file | *certfile | *client-certificate | *-tls-sni-cert-key) kr_kind=pair ;;
+      *kubeconfig | *webhook-config-file) kr_kind=kubeconfig ;;
+      *) kr_next=''; continue ;;
+    esac
+    kr_next=${kr_next#-}
+    # --tls-sni-cert-key=CERT,KEY:NAMES
+    case $kr_w in /*) kr_pki_other "$1|--${kr_next#-}|$kr_kind" "${kr_w%%,*}" "$3" ;; esac
+    kr_next=''
+  done
+  set +f
+}
+
+# kr_pki_other COMPONENT|FLAG|KIND PATH MANIFEST: a static pod may see a file under another path than the node.
+kr_pki_other() {
+  case $KR_PEMS$KR_CONFS$NL in *"$NL$2$NL"*) return 0 ;; esac
+  kr_f=$2
+  [ ! -f "$3" ] || kr_f=$(kr_mounted "$3" "$2")
+  kr_val other "$1|${kr_f:-$2}"
+  case $1:$kr_f in
+    *:) kr_record "$2" "" in_image ;;
+    *kubeconfig:*)
+      KR_CONFS=$KR_CONFS$NL$kr_f
+      kr_kubeconfig "$kr_f"
+      kr_pki_beside "$kr_f" ;;
+    *) KR_PEMS=$KR_PEMS$NL$kr_f ;;
+  esac
+}
+
 kr_pki_handshakes() {
   [ -n "$KR_OPENSSL" ] || return 0
   kr_pick "$APISERVER_TEXT" secure-port
@@ -200,17 +247,26 @@ kr_pki_kubeadm() {
   kr_val kubeadm "$kr_v"
 }
 
-kr_section_pki() {
-  kr_val dir "$KR_PKI"
-  kr_val conf_dir "$KR_CONF_DIR"
-  [ -n "$APISERVER_TEXT$ETCD_TEXT$KCM_TEXT$SCHEDULER_TEXT" ] || [ -e "$KR_CONF_DIR/admin.conf" ] || [ -e "$KR_PKI/ca.key" ] || return 0
-  KR_PEMS='' KR_PAIRS='' KR_OPENSSL=''
-  if kr_have openssl; then KR_OPENSSL=1; else kr_val openssl no; fi
+kr_pki_control_plane() {
   kr_pki_components
+  kr_pki_others kube-apiserver "$APISERVER_TEXT" "$APISERVER_MANIFEST"
+  kr_pki_others etcd "$ETCD_TEXT" "$ETCD_MANIFEST"
+  kr_pki_others kube-controller-manager "$KCM_TEXT" "$KCM_MANIFEST"
+  kr_pki_others kube-scheduler "$SCHEDULER_TEXT" "$SCHEDULER_MANIFEST"
   kr_pki_pems
   kr_pki_keys
   kr_pki_kubeadm
   kr_pki_handshakes
+}
+
+kr_section_pki() {
+  kr_val dir "$KR_PKI"
+  kr_val conf_dir "$KR_CONF_DIR"
+  KR_PEMS='' KR_PAIRS='' KR_CONFS='' KR_OPENSSL=''
+  if kr_have openssl; then KR_OPENSSL=1; else kr_val openssl no; fi
+  if [ -n "$APISERVER_TEXT$ETCD_TEXT$KCM_TEXT$SCHEDULER_TEXT" ] || [ -e "$KR_CONF_DIR/admin.conf" ] || [ -e "$KR_PKI/ca.key" ]; then
+    kr_pki_control_plane
+  fi
   KR_PEMS='' KR_PAIRS=''
   kr_pki_users
   kr_pki_pems

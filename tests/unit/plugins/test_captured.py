@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import re
-from datetime import datetime
-from pathlib import Path
-
 import pytest
+from builders.captured import FIXTURES, captured
 
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils._judge import judge
-from ansible_collections.kuberevive.cluster.plugins.plugin_utils.model import LAYERS, Cluster, Finding, Node
-from ansible_collections.kuberevive.cluster.plugins.plugin_utils.observe import observe
+from ansible_collections.kuberevive.cluster.plugins.plugin_utils.model import LAYERS, Finding
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils.plan import plan
 
-FIXTURES = Path(__file__).parents[2] / "fixtures" / "probe"
 PROFILES = ("current", "legacy")
 ROOT_CAUSES = {
     ("host.disk_full", "m2"),
@@ -25,19 +20,6 @@ ROOT_CAUSES = {
     *(("kubelet.client_cert_expired", node) for node in ("m1", "m2", "m3", "w1")),
     ("etcd.member_data_lost", "m2"),
 }
-
-
-def captured(profile: str, situation: str) -> Cluster:
-    nodes: list[Node] = []
-    now = datetime.min
-    for path in sorted((FIXTURES / profile / situation).glob("*.txt")):
-        head, _, answer = path.read_text(encoding="utf-8").partition("\n")
-        found = re.search(r"groups=(\S+); at=(\S+)", head)
-        assert found, f"{path}: no head"
-        now = datetime.fromisoformat(found[2])
-        nodes.append(observe(path.stem, tuple(found[1].split(",")), answer, LAYERS, now, now))
-    assert len(nodes) == 4, f"{profile}/{situation}: four nodes were captured"
-    return Cluster(tuple(nodes), now)
 
 
 def seen(findings: tuple[Finding, ...]) -> set[tuple[str, str]]:
