@@ -9,9 +9,10 @@ from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils import report
+from ansible_collections.kuberevive.cluster.plugins.plugin_utils._judge.heartbeats import leaders
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils.codec import to_plain
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils.deliberate import deliberate, settings_of
-from ansible_collections.kuberevive.cluster.plugins.plugin_utils.model import Judgement
+from ansible_collections.kuberevive.cluster.plugins.plugin_utils.model import Cluster, Judgement
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils.spool import Spool
 
 
@@ -43,18 +44,18 @@ class ActionModule(ActionBase):
         if args.get("report_dir"):
             saved = report.save(Path(str(args["report_dir"])), judgement, cluster, done, spool.run_id)
         ending = report.ending(judgement, len(done) if self._task.check_mode else 0)
-        small = _small(judgement, steps)
+        small = _small(judgement, cluster, steps)
         return {**result, "changed": False, **small, "done": len(done), "ending": ending, "report": saved}
 
 
-def _small(judgement: Judgement, steps: list[Any]) -> dict[str, Any]:
+def _small(judgement: Judgement, cluster: Cluster, steps: list[Any]) -> dict[str, Any]:
     per_host: dict[str, list[dict[str, Any]]] = {}
     for step in steps:
         per_host.setdefault(step.host, []).append(to_plain(step))
     return {
         "steps": per_host,
         "kinds": list(dict.fromkeys(step.kind for step in steps)),
-        "order": report.order(judgement),
+        "order": report.order(judgement, leaders(cluster)),
         "findings": [{"code": f.code, "host": f.host, "severity": f.severity} for f in judgement.findings],
         "refused": [to_plain(r) for r in judgement.refusals],
         "blind": [{"code": o.code, "host": o.host, "why": o.why} for o in judgement.blind],

@@ -31,19 +31,22 @@ _CODES_OF = {
 }
 
 
-def order(judgement: Judgement) -> dict[str, list[str]]:
+def order(judgement: Judgement, leaders: Collection[str] = ()) -> dict[str, list[str]]:
     """Phase -> hosts its play is to visit, in the plan's order.
 
-    Hosts with a step come first, then hosts with another finding of the layer or a check that could not tell: a repair
-    before may uncover what is hidden now, and the role judges afresh when it gets there.
+    Hosts with a step come first, then those that a step leads there, then hosts with another finding of the layer or a
+    check that could not tell: a repair before may uncover what is hidden now, and the role judges afresh when it gets
+    there. leaders: hosts whose controllers are restarted last, so that they lead as long as they can.
     """
     visits: dict[str, list[str]] = {}
     for phase in _steps.PHASES:
         codes = _CODES_OF.get(phase, (f"{phase}.",))
         hosts = [s.host for s in judgement.steps if s.phase == phase]
+        hosts += [s.host for s in judgement.steps if phase in _steps.KINDS[s.kind].leads_to]
         hosts += [f.host for f in judgement.findings if f.code.startswith(codes) and f.code != "host.unreachable"]
         hosts += [o.host for o in judgement.blind if o.code.startswith(codes)]
         visits[phase] = list(dict.fromkeys(hosts))
+    visits["controllers"].sort(key=lambda host: host in leaders)
     return visits
 
 

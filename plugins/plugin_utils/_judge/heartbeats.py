@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils._facts.controllers import Lease, NodeObject
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils.model import Cluster, Node
 
-__all__ = ["STALE", "Heartbeats", "Pulse", "heartbeats", "names_of"]
+__all__ = ["STALE", "Heartbeats", "Pulse", "heartbeats", "leaders", "names_of"]
 
 STALE = 60.0  # seconds; a kubelet renews every 10, a leader every 2, a node counts as gone after 40 to 50
 
@@ -66,6 +66,14 @@ def heartbeats(cluster: Cluster) -> Heartbeats | None:
             if best is None or best.age is None or (pulse.age is not None and pulse.age < best.age):
                 pulses[lease.namespace, lease.name] = pulse
     return Heartbeats(pulses, nodes) if told else None
+
+
+def leaders(cluster: Cluster) -> frozenset[str]:
+    """Masters whose controller-manager or scheduler leads."""
+    beats = heartbeats(cluster)
+    pulses = [beats.component(f"kube-{word}") for word in ("controller-manager", "scheduler")] if beats else []
+    holders = {pulse.lease.holder.partition("_")[0] for pulse in pulses if pulse is not None and pulse.fresh}
+    return frozenset(m.name for m in cluster.masters if holders & set(names_of(m)))
 
 
 def names_of(node: Node) -> tuple[str, ...]:

@@ -46,6 +46,7 @@ class StepKind:
     # (node, args) -> the node as it would be seen afterwards. Pure. Used by --check.
     effect: Callable[[Node, Mapping[str, Any]], Node]
     signs: bool = False  # makes certificates: refused while this node's clock is wrong
+    leads_to: tuple[str, ...] = ()  # later phases in which the host may need something because of it
 
 
 KINDS: dict[str, StepKind] = {}

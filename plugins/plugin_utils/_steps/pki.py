@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils._facts.certs import Cert
+from ansible_collections.kuberevive.cluster.plugins.plugin_utils._facts.controllers import rewritten
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils._facts.pki import PkiFacts
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils._judge.pki_needs import (
     authority_of,
@@ -155,7 +156,10 @@ def _after_renewal(node: Node, args: Mapping[str, Any]) -> Node:
         replace(s, sha256=f"renewed {s.file}", not_after=ends) if s.file in names and s.sha256 else s
         for s in facts.served
     )
-    return replace(node, pki=replace(facts, certs=tuple(renewed(c) for c in facts.certs), served=served))
+    paths = [c.path for c in facts.certs if c.name in names and c.kind == "kubeconfig"]
+    controllers = rewritten(node.controllers, paths) if node.controllers else None
+    certs = tuple(renewed(c) for c in facts.certs)
+    return replace(node, pki=replace(facts, certs=certs, served=served), controllers=controllers)
 
 
 def _plan_refresh(node: Node, cluster: Cluster, findings: tuple[Finding, ...]) -> Planned | Refused:
@@ -198,6 +202,7 @@ def _unchanged(node: Node, args: Mapping[str, Any]) -> Node:
     return node
 
 
-register(StepKind("certs_renew", "pki", 10, _plan_renew, _after_renewal, signs=True))
+_LATER = ("apiserver", "controllers")  # who does not take up a new certificate by itself
+register(StepKind("certs_renew", "pki", 10, _plan_renew, _after_renewal, signs=True, leads_to=_LATER))
 register(StepKind("kubeconfig_refresh", "pki", 20, _plan_refresh, _after_refresh))
 register(StepKind("ca_replace", "pki", 90, _plan_replace, _unchanged))

@@ -10,7 +10,14 @@ from ansible_collections.kuberevive.cluster.plugins.plugin_utils import _judge, 
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils._facts.host import Disk, HostFacts
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils._judge.causes import link
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils.codec import from_plain, to_plain
-from ansible_collections.kuberevive.cluster.plugins.plugin_utils.model import Cluster, Finding, Judgement, Node, Outcome
+from ansible_collections.kuberevive.cluster.plugins.plugin_utils.model import (
+    Cluster,
+    Finding,
+    Judgement,
+    Node,
+    Outcome,
+    Step,
+)
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils.observe import merge, observe
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils.plan import plan
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils.preflight import problems
@@ -145,6 +152,13 @@ def test_a_phase_is_visited_where_a_step_or_a_finding_or_blindness_is(kinds: dic
     blind = (Outcome("pki.cert_expired", "m2", "could_not_tell", "timeout"),)
     order = report.order(Judgement(findings, (), (), blind))
     assert (order["etcd"], order["pki"], order["controllers"], order["host"]) == (["m3"], ["m2"], ["w1"], [])
+
+
+def test_what_a_step_leads_to_is_visited_too_and_leaders_last() -> None:
+    _steps.load()
+    steps = tuple(Step("certs_renew", "pki", host, "x", ()) for host in ("m1", "m2"))
+    order = report.order(Judgement((), steps, (), ()), leaders={"m1"})
+    assert (order["pki"], order["apiserver"], order["controllers"]) == (["m1", "m2"], ["m1", "m2"], ["m2", "m1"])
 
 
 def test_facts_survive_the_spool() -> None:

@@ -18,9 +18,11 @@ from ansible_collections.kuberevive.cluster.plugins.plugin_utils._facts import p
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils._facts.apiserver import ApiserverFacts
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils._facts.base import FileFact, read_probe
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils._facts.certs import cert_of_kubeconfig
+from ansible_collections.kuberevive.cluster.plugins.plugin_utils._facts.controllers import Controller, ControllersFacts
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils._facts.etcd import EtcdFacts
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils._facts.kubelet import KubeletFacts
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils._judge import judge
+from ansible_collections.kuberevive.cluster.plugins.plugin_utils._judge.controllers import outdated
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils._steps import KINDS
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils.codec import from_plain, to_plain
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils.model import Cluster, Node, Refusal, Step
@@ -392,3 +394,17 @@ def test_a_certificate_beside_its_kubeconfig(master: Master, named: str, told: b
     files = {f"{CONF}/pki/admin.crt": FileFact(f"{CONF}/pki/admin.crt", "ok", content=pem)} if told else {}
     cert = cert_of_kubeconfig("admin.conf", "kubeconfig", FileFact(f"{CONF}/admin.conf", "ok", content=text), files)
     assert (cert.state, cert.common_name, cert.key_path) == (state, "admin" if told else "", f"{CONF}/pki/admin.key")
+
+
+def test_check_foretells_the_restart_of_controllers(master: Master) -> None:
+    """A renewed kubeconfig is read by no controller that runs."""
+    master.days = {"apiserver": 20, "controller-manager.conf": 20}
+    manager = Controller(
+        "kube-controller-manager", kubeconfig=f"{CONF}/controller-manager.conf", kubeconfig_state="ok", started=500
+    )
+    node = replace(master.node(), controllers=ControllersFacts(controllers=(manager,), now=1000))
+    _, steps, _ = decide(node)
+    then = after(node, steps).controllers
+    assert then is not None
+    assert outdated(then.controllers[0])
+    assert not outdated(manager)
