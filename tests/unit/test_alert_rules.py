@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from rules.cases import FILES, alerts, cases
+from rules.cases import FILES, alerts, asked_by, cases
 from rules.selecting import (
     CAPTURED,
     MADE_ELSEWHERE,
@@ -94,6 +94,18 @@ def test_every_playbook_that_is_named_exists() -> None:
     named = set(re.findall(r"playbooks/([a-z-]+\.yml)", RULES.read_text(encoding="utf-8")))
     assert {"recreate-rbac.yml", "fix-apiserver-probes.yml", "renew-certificates.yml"} <= named
     assert [name for name in sorted(named) if not (ROOT / "playbooks" / name).exists()] == []
+
+
+def test_the_jobs_of_the_readme_are_those_that_the_rules_know() -> None:
+    documented = re.findall(
+        r"^\| `([a-z-]+)` \|", (RULES.parent / "README.md").read_text(encoding="utf-8"), re.MULTILINE
+    )
+    wanted = {
+        m for rule in alerts() for s in asked_by(rule["expr"]) for m in s.matchers if m[0] == "job" and m[1] == "=~"
+    }
+    takes = {(m, job) for m in wanted for job in documented if Selector("up", (m,)).takes("up", {"job": job})}
+    assert {m for m, _ in takes} == wanted
+    assert {job for _, job in takes} == set(documented)
 
 
 @pytest.mark.parametrize(("version", "rule"), claims())
