@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -150,3 +151,25 @@ def test_a_delegated_look_reaches_the_host_it_names(tmp_path: Path, written: str
             del own["long_name"]
     play(inventory(tmp_path / "hosts.yml", masters=names), "diagnose", "--limit", "m1")
     assert sorted(set(log.read_text(encoding="utf-8").split())) == ["m1.nodes.invalid", "m2.nodes.invalid"]
+
+
+def test_a_schedule_without_a_control_machine(tmp_path: Path) -> None:
+    done = play(inventory(tmp_path / "hosts.yml", masters={"m1": NOBODY}), "schedule-renewal")
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert "Nothing was done: the inventory has no host in group 'control'" in done.stdout
+
+
+def test_a_control_machine_without_systemd(tmp_path: Path) -> None:
+    control = ssh_that(tmp_path / "ssh", "")
+    fake = (
+        (tmp_path / "ssh")
+        .read_text(encoding="utf-8")
+        .replace("exec 2>&1; ", "")
+        .replace("--mount-proc sh", "--mount-proc timeout 60 sh")
+    )
+    (tmp_path / "ssh").write_text(fake, encoding="utf-8")
+    hosts = inventory(tmp_path / "hosts.yml", control={"c1": {**control, "ansible_python_interpreter": sys.executable}})
+    done = play(hosts, "schedule-renewal")
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert "Nothing was done: c1 runs timeout, not systemd, so it has no timers" in done.stdout
+    assert "changed=0" in done.stdout

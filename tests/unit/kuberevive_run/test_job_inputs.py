@@ -13,7 +13,7 @@ import pytest
 
 from kuberevive_run import inputs
 from kuberevive_run.jobs import Job, Settings
-from kuberevive_run.outcome import BadInput
+from kuberevive_run.outcome import BadInput, WrongUser
 
 NOW = 1.8e9
 
@@ -103,7 +103,7 @@ def test_too_little_room(settings: Settings, job: Job) -> None:
 def test_a_state_directory_of_somebody_else(settings: Settings, job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
     settings.state_dir.mkdir()
     monkeypatch.setattr(os, "geteuid", lambda: 54321)
-    with pytest.raises(BadInput, match=r"belongs to user .*: run this as that user"):
+    with pytest.raises(WrongUser, match=r"belongs to user .*: run this as that user"):
         inputs.check(settings, job, NOW)
 
 

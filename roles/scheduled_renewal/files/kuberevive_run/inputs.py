@@ -16,7 +16,7 @@ from ansible.config.manager import ConfigManager
 from cryptography.hazmat.primitives.serialization import SSHCertificate, load_ssh_public_identity
 
 from kuberevive_run.jobs import NAME, Job, Settings
-from kuberevive_run.outcome import BadInput
+from kuberevive_run.outcome import BadInput, WrongUser
 
 __all__ = ["Cluster", "check", "clusters"]
 
@@ -103,7 +103,7 @@ def _state_dir(settings: Settings) -> None:
         raise BadInput(f"state_dir {directory} cannot be made: {error.strerror}; make it, or name another") from None
     owner = directory.stat().st_uid
     if owner != os.geteuid():  # root could, but would leave files that the owner cannot write
-        raise BadInput(f"state_dir {directory} belongs to user {_user(owner)}: run this as that user (runuser -u)")
+        raise WrongUser(f"state_dir {directory} belongs to user {_user(owner)}: run this as that user (runuser -u)")
     if not os.access(directory, os.W_OK | os.X_OK):
         raise BadInput(f"state_dir {directory} cannot be written: correct its mode (0700)")
     free = shutil.disk_usage(directory).free // 2**20

@@ -17,7 +17,7 @@ from kuberevive_run import inputs, jobs, metrics, notify, reports
 from kuberevive_run.cluster import Task
 from kuberevive_run.fleet import Fleet
 from kuberevive_run.jobs import Job, Settings
-from kuberevive_run.outcome import BAD_INPUT, STATES, BadInput, Result, exit_code, to_plain, worst
+from kuberevive_run.outcome import BAD_INPUT, STATES, BadInput, Result, WrongUser, exit_code, to_plain, worst
 
 __all__ = ["main"]
 
@@ -128,6 +128,9 @@ def main(argv: list[str] | None = None) -> int:
     run = _Run(args.job, time.time())
     try:
         run.read(args.jobs_file)
+    except WrongUser as wrong:
+        _complain(str(wrong))
+        return BAD_INPUT
     except BadInput as bad:
         run.problem = str(bad)
     if args.validate:

@@ -9,7 +9,19 @@ from typing import Any, Literal, get_args
 
 from kuberevive_run.reports import Report
 
-__all__ = ["BAD_INPUT", "BROKEN", "BUSY", "STATES", "BadInput", "Result", "State", "exit_code", "to_plain", "worst"]
+__all__ = [
+    "BAD_INPUT",
+    "BROKEN",
+    "BUSY",
+    "STATES",
+    "BadInput",
+    "Result",
+    "State",
+    "WrongUser",
+    "exit_code",
+    "to_plain",
+    "worst",
+]
 
 State = Literal["healthy", "changed", "locked", "refused", "cancelled", "timeout", "failed", "broken"]
 STATES: tuple[State, ...] = get_args(State)  # the worst last
@@ -21,6 +33,10 @@ BUSY = 75  # EX_TEMPFAIL: nothing was wrong, but another job has the cluster; tr
 
 class BadInput(Exception):
     """What is wrong, where, and what to do: one sentence for the operator."""
+
+
+class WrongUser(BadInput):
+    """Somebody else's job: whatever this process wrote, its owner could not replace."""
 
 
 @dataclass(frozen=True)
