@@ -34,7 +34,7 @@ PLAYBOOK = [
 ]
 
 
-def until(condition: Callable[[], Any], what: str, seconds: float = 60) -> Any:
+def until(condition: Callable[[], Any], what: str, seconds: float = 180) -> Any:
     """The condition's first true value."""
     limit = time.monotonic() + seconds
     while time.monotonic() < limit:
@@ -85,7 +85,7 @@ class Place:
     def run(self, *words: str, **environment: str) -> tuple[int, str, str]:
         """kuberevive-run to its end: exit code, standard output, standard error."""
         process = self.start(*words, **environment)
-        out, err = process.communicate(timeout=120)
+        out, err = process.communicate(timeout=300)
         assert "Traceback" not in out + err
         return process.returncode, out, err
 

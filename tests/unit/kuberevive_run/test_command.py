@@ -79,12 +79,11 @@ def test_one_failing_cluster_does_not_stop_the_others(place: Place) -> None:
 
 def test_artifacts_are_kept_for_so_many_runs(place: Place) -> None:
     place.cluster("prod")
-    for variables in ({"command": f"true; {CALENDAR}"}, {"command": "true"}, {}):
-        place.jobs(keep=2, extra_vars=variables)
+    for variables in ({"command": f"true; {CALENDAR}"}, {}):
+        place.jobs(keep=1, extra_vars=variables)
         assert place.run()[0] == 0
     kept = sorted((place.path / "state/runs/renew/prod/artifacts").iterdir())
-    assert len(kept) == 2
-    assert str(kept[-1]) == place.result("prod")["artifacts"]
+    assert [str(path) for path in kept] == [place.result("prod")["artifacts"]]
     # What an earlier run was given is not given to the next one …
     env = json.loads((place.path / "state/runs/renew/prod/env/extravars").read_text(encoding="utf-8"))
     assert env == {"kuberevive_report_dir": str(kept[-1] / "report")}
@@ -99,7 +98,7 @@ def test_sigterm_ends_the_run_and_all_that_it_started(place: Place) -> None:
     process = place.start()
     pids = [hanging(place, "first"), hanging(place, "second")]
     process.terminate()
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=180)
     assert process.returncode == 2, out + err
     assert "first: cancelled in" in out
     assert "ended by SIGTERM" in out
@@ -107,7 +106,7 @@ def test_sigterm_ends_the_run_and_all_that_it_started(place: Place) -> None:
     for name in ("first", "second", "third"):
         assert place.outcome(name) == ["cancelled"]
     for pid in pids:
-        until(partial(gone, pid), f"the end of process {pid}", 10)
+        until(partial(gone, pid), f"the end of process {pid}", 30)
     assert "3 cancelled" in (place.path / "told").read_text(encoding="utf-8")
     # Ansible was asked, not killed: it took its temporary files away.
     assert not list((place.path / ".ansible" / "tmp").glob("*"))
@@ -122,7 +121,7 @@ def test_a_run_without_end_is_ended(place: Place) -> None:
     assert place.outcome("prod") == ["timeout"]
     for path in (place.path / "state").glob("runs/renew/prod/artifacts/*/report/pid"):
         pid = int(path.read_text(encoding="utf-8"))
-        until(partial(gone, pid), "the end of what hung", 10)
+        until(partial(gone, pid), "the end of what hung", 30)
 
 
 def test_the_second_job_is_told_who_has_the_cluster(place: Place) -> None:

@@ -26,7 +26,7 @@ from kuberevive_run.outcome import Result, State
 __all__ = ["Task", "in_child", "run"]
 
 _POLL = 0.5  # seconds between two looks at whether the run is to end
-_GRACE = 10.0  # seconds Ansible has to end by itself once it was asked to
+_GRACE = 20.0  # seconds Ansible has to end by itself once it was asked to
 _CONTROL = re.compile(r"\x1b\[[0-9;]*m")
 # What Ansible and ssh need of the environment; everything else stays out of the artifacts.
 _ENVIRONMENT = ("HOME", "LANG", "LOGNAME", "PATH", "SSH_AUTH_SOCK", "TMPDIR", "TZ", "USER", "VIRTUAL_ENV")
