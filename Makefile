@@ -6,7 +6,7 @@ VENV := .venv/bin
 
 setup: .venv/.ready
 
-.venv/.ready: requirements.txt lab/setup-host.sh
+.venv/.ready: requirements.txt roles/scheduled_renewal/files/requirements.txt lab/setup-host.sh
 	lab/setup-host.sh
 	python3 -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed here: ansible-core 2.19 asks for it")'
 	python3 -m venv .venv

@@ -4,7 +4,7 @@ set -eu
 
 packages="podman runc containernetworking-plugins mmdebstrap xfsprogs e2fsprogs haproxy iproute2 iptables
     openssh-client util-linux kmod gcc libc6-dev etcd-server etcd-client conntrack
-    openssl curl dash busybox shellcheck python3-venv prometheus"
+    openssl curl dash busybox shellcheck python3-venv prometheus systemd"
 
 if [ "$(id -u)" -ne 0 ]; then
     echo "setup-host: the lab makes containers, mounts and loop devices: run it as root" >&2
@@ -35,6 +35,6 @@ if [ -n "$missing" ]; then
     RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >/dev/null
 fi
 
-for tool in go podman runc mmdebstrap mkfs.xfs mkfs.ext4 haproxy ssh-keygen promtool; do
+for tool in go podman runc mmdebstrap mkfs.xfs mkfs.ext4 haproxy ssh-keygen promtool systemd-analyze; do
     command -v "$tool" >/dev/null || { echo "setup-host: $tool is missing" >&2; exit 1; }
 done

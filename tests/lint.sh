@@ -43,9 +43,10 @@ for script in "$plugin_utils"/_probe/*.sh; do
 done
 mapfile -t scripts < <(git ls-files -co --exclude-standard -- '*.sh' .ci/run lab/lab | grep -v "^$plugin_utils/" | sort -u)
 
-check "python: format" ruff format --check plugins lab tests molecule
-check "python: lint" ruff check plugins lab tests molecule
+check "python: format" ruff format --check plugins roles lab tests molecule
+check "python: lint" ruff check plugins roles lab tests molecule
 check "python: types of the collection" mypy --strict "$collection/plugins/plugin_utils" "$collection/plugins/action"
+check "python: types of kuberevive-run" mypy --strict roles/scheduled_renewal/files/kuberevive_run
 check "python: types of the lab and the tests" mypy --strict lab/kr_lab tests molecule/shared
 check "yaml" yamllint --strict .
 check "ansible" ansible-lint --offline --profile production

@@ -6,6 +6,7 @@ import csv
 import json
 import os
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -238,3 +239,25 @@ def test_words_that_the_calendar_cannot_follow(tmp_path: Path, word: str, senten
     done, data = calendar_of(tmp_path, "-e", word, **answers("healthy"))
     assert (done.returncode, data) == (2, None)
     assert sentence in done.stdout
+
+
+def test_a_schedule_without_a_control_machine(tmp_path: Path) -> None:
+    done = play(inventory(tmp_path / "hosts.yml", masters={"m1": NOBODY}), "schedule-renewal")
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert "Nothing was done: the inventory has no host in group 'control'" in done.stdout
+
+
+def test_a_control_machine_without_systemd(tmp_path: Path) -> None:
+    control = ssh_that(tmp_path / "ssh", "")
+    fake = (
+        (tmp_path / "ssh")
+        .read_text(encoding="utf-8")
+        .replace("exec 2>&1; ", "")
+        .replace("--mount-proc sh", "--mount-proc timeout 60 sh")
+    )
+    (tmp_path / "ssh").write_text(fake, encoding="utf-8")
+    hosts = inventory(tmp_path / "hosts.yml", control={"c1": {**control, "ansible_python_interpreter": sys.executable}})
+    done = play(hosts, "schedule-renewal")
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert "Nothing was done: c1 runs timeout, not systemd, so it has no timers" in done.stdout
+    assert "changed=0" in done.stdout
