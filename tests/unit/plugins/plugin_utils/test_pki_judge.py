@@ -4,171 +4,24 @@ from __future__ import annotations
 
 import base64
 import datetime as dt
-import ipaddress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
+from builders.pki_master import CAS, CONF, CONFS, NOW, PAIRS, PKI, USER, Authority, Master, after, decide
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils._facts import pki as pki_facts
-from ansible_collections.kuberevive.cluster.plugins.plugin_utils._facts.apiserver import ApiserverFacts
-from ansible_collections.kuberevive.cluster.plugins.plugin_utils._facts.base import FileFact, read_probe
+from ansible_collections.kuberevive.cluster.plugins.plugin_utils._facts.base import FileFact
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils._facts.certs import cert_of_kubeconfig
-from ansible_collections.kuberevive.cluster.plugins.plugin_utils._facts.controllers import Controller, ControllersFacts
-from ansible_collections.kuberevive.cluster.plugins.plugin_utils._facts.etcd import EtcdFacts
-from ansible_collections.kuberevive.cluster.plugins.plugin_utils._facts.kubelet import KubeletFacts
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils._judge import judge
-from ansible_collections.kuberevive.cluster.plugins.plugin_utils._judge.controllers import outdated
-from ansible_collections.kuberevive.cluster.plugins.plugin_utils._steps import KINDS
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils.codec import from_plain, to_plain
-from ansible_collections.kuberevive.cluster.plugins.plugin_utils.model import Cluster, Node, Refusal, Step
-from ansible_collections.kuberevive.cluster.plugins.plugin_utils.plan import plan
-
-NOW = dt.datetime(2026, 11, 20, 22, 0, tzinfo=dt.timezone.utc)
-PKI = "/etc/kubernetes/pki"
-CONF = "/etc/kubernetes"
-USER = "/root/.kube/config"
-PAIRS = {
-    "apiserver": ("ca", f"{PKI}/apiserver", "kube-apiserver"),
-    "apiserver-etcd-client": ("etcd-ca", f"{PKI}/apiserver-etcd-client", "kube-apiserver-etcd-client"),
-    "front-proxy-client": ("front-proxy-ca", f"{PKI}/front-proxy-client", "front-proxy-client"),
-    "etcd-server": ("etcd-ca", f"{PKI}/etcd/server", "m1"),
-}
-CAS = {"ca": f"{PKI}/ca", "front-proxy-ca": f"{PKI}/front-proxy-ca", "etcd-ca": f"{PKI}/etcd/ca"}
-CONFS = {
-    "controller-manager.conf": ("system:kube-controller-manager", ""),
-    "scheduler.conf": ("system:kube-scheduler", ""),
-    "admin.conf": ("kubernetes-admin", "kubeadm:cluster-admins"),
-}
-
-
-@dataclass
-class Authority:
-    name: str
-    key: ec.EllipticCurvePrivateKey = field(default_factory=lambda: ec.generate_private_key(ec.SECP256R1()))
-
-    def sign(
-        self, cn: str, org: str = "", days: float = 300, age: float = 60, ca: bool = False, host: str = "m1"
-    ) -> x509.Certificate:
-        key = self.key if ca else ec.generate_private_key(ec.SECP256R1())
-        names = [x509.NameAttribute(NameOID.ORGANIZATION_NAME, org)] if org else []
-        names.append(x509.NameAttribute(NameOID.COMMON_NAME, self.name if ca else cn))
-        builder = (
-            x509.CertificateBuilder()
-            .subject_name(x509.Name(names))
-            .issuer_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, self.name)]))
-            .public_key(key.public_key())
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(NOW - dt.timedelta(days=age))
-            .not_valid_after(NOW + dt.timedelta(days=days))
-            .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH]), critical=False)
-        )
-        if cn in ("kube-apiserver", host):
-            address = ipaddress.ip_address(f"10.0.0.{host[1:]}")
-            sans = [x509.DNSName(host), x509.DNSName("extra.example"), x509.IPAddress(address)]
-            builder = builder.add_extension(x509.SubjectAlternativeName(sans), critical=False)
-        return builder.sign(self.key, hashes.SHA256())
-
-
-@dataclass
-class Master:
-    """What the probe would print of one master; damage is done to its fields before it is read."""
-
-    cas: dict[str, Authority]
-    host: str = "m1"
-    days: dict[str, float] = field(default_factory=dict)  # name -> remaining life, where it is not 300
-    age: dict[str, float] = field(default_factory=dict)
-    states: dict[str, str] = field(default_factory=dict)  # path -> empty, missing …
-    keys: dict[str, tuple[str, str]] = field(default_factory=dict)  # path -> (state, public half in base64)
-    served_other: bool = False
-    extra: list[str] = field(default_factory=list)
-    user_from: Authority | None = None
-    kubeadm: str = "1.36.3"
-    mtime: int = 1000
-
-    def text(self) -> str:
-        lines = [f"val\tdir\t{PKI}", f"val\tconf_dir\t{CONF}", f"val\tapiserver\t10.0.0.{self.host[1:]}:6443"]
-        for name, (ca, path, cn) in PAIRS.items():
-            common = self.host if cn == "m1" else cn
-            lines += self._pair(name, "pair", path, self._cert(name, ca, common))
-        for name, path in CAS.items():
-            ca_cert = self.cas[name].sign("", ca=True, days=self.days.get(name, 3000))
-            lines += self._pair(name, "ca", path, ca_cert)
-        for name, (cn, org) in CONFS.items():
-            lines += self._conf(name, "kubeconfig", f"{CONF}/{name}", self._cert(name, "ca", cn, org))
-        user = (self.user_from or self.cas["ca"]).sign(
-            "kubernetes-admin", CONFS["admin.conf"][1], self.days.get(USER, 300)
-        )
-        lines += self._conf(USER, "user_kubeconfig", USER, user)
-        lines += [f"val\tkubeadm\t{self.kubeadm}", *self.extra, "end=0"]
-        return "@kuberevive 1\n" + "\n".join(f"pki|{line}" for line in lines) + "\n@end\n"
-
-    def node(self) -> Node:
-        section = read_probe(self.text()).sections["pki"]
-        facts = pki_facts.parse(section)
-        return Node(
-            self.host,
-            ("masters",),
-            pki=facts,
-            sections={"pki": section.state},
-            clock_skew=0.0,
-            kubelet=KubeletFacts(node_name=self.host, kubeconfig_server="https://lb.example:6443"),
-        )
-
-    def _cert(self, name: str, ca: str, cn: str, org: str = "") -> x509.Certificate:
-        return self.cas[ca].sign(cn, org, self.days.get(name, 300), self.age.get(name, 60), host=self.host)
-
-    def _file(self, path: str, content: str = "") -> str:
-        return f"file\t{path}\t{self.states.get(path, 'ok')}\t9\t600\troot:root\t{self.mtime}\t\t{content}"
-
-    def _pair(self, name: str, kind: str, path: str, cert: x509.Certificate) -> list[str]:
-        lines = [f"val\tcert\t{name}|{kind}|{path}.crt|{path}.key", self._file(f"{path}.crt")]
-        if f"{path}.crt" not in self.states:
-            lines.append(f"val\tpem\t{path}.crt|{base64.b64encode(cert.public_bytes(Encoding.DER)).decode()}")
-        state, half = self.keys.get(f"{path}.key", ("together", ""))
-        if state == "pub":
-            lines.append(f"val\tpub\t{path}.key|{half}")
-        else:
-            lines.append(f"key\t{path}.key\t{state}\t")
-        if name == "apiserver":
-            shown = self.cas["ca"].sign("kube-apiserver", days=1) if self.served_other else cert
-            pem = base64.b64encode(shown.public_bytes(Encoding.PEM) + b"@rc=0").decode()
-            lines.append(f"out\tserved|kube-apiserver|10.0.0.1:6443|apiserver\t{pem}")
-        return lines
-
-    def _conf(self, name: str, kind: str, path: str, cert: x509.Certificate) -> list[str]:
-        data = base64.b64encode(cert.public_bytes(Encoding.PEM)).decode()
-        text = (
-            "apiVersion: v1\nkind: Config\ncurrent-context: c\n"
-            "clusters:\n- cluster: {server: 'https://lb.example:6443'}\n  name: kubernetes\n"
-            "contexts:\n- context: {cluster: kubernetes, user: u}\n  name: c\n"
-            f"users:\n- name: u\n  user:\n    client-certificate-data: {data}\n    client-key-data: blanked\n"
-        )
-        content = "" if path in self.states else base64.b64encode(text.encode()).decode()
-        return [f"val\tconf\t{name}|{kind}|{path}", self._file(path, content)]
+from ansible_collections.kuberevive.cluster.plugins.plugin_utils.model import Cluster, Node
 
 
 @pytest.fixture
 def master() -> Master:
     return Master({name: Authority(name) for name in CAS})
-
-
-def decide(*nodes: Node, now: dt.datetime = NOW) -> tuple[dict[str, str], tuple[Step, ...], tuple[Refusal, ...]]:
-    """(code -> severity), steps, refusals of layer pki."""
-    cluster = Cluster(nodes, now)
-    findings, outcomes = judge(cluster, ["pki"])
-    assert not [o for o in outcomes if o.state == "could_not_tell"]
-    return {f.code: f.severity for f in findings}, *plan(cluster, findings)
-
-
-def after(node: Node, steps: tuple[Step, ...]) -> Node:
-    for step in steps:
-        node = KINDS[step.kind].effect(node, step.args)
-    return node
 
 
 def test_a_healthy_master_has_no_finding(master: Master) -> None:
@@ -219,32 +72,6 @@ def test_a_few_are_renewed_by_name(master: Master) -> None:
 def test_near_expiry_begins_at_the_setting(master: Master, days: float, found: dict[str, str]) -> None:
     master.days = {"etcd-server": days}
     assert decide(master.node())[0] == found
-
-
-def test_half_of_a_short_life_is_soon_enough(master: Master) -> None:
-    """Where a cluster gives its certificates 30 days, they are not renewed for ever."""
-    master.age, master.days = {"etcd-server": 10}, {"etcd-server": 20}
-    assert decide(master.node())[0] == {}
-    master.age, master.days = {"etcd-server": 16}, {"etcd-server": 14}
-    found, steps, _ = decide(master.node())
-    assert (found, steps[0].args["within"]) == ({"pki.cert_near_expiry": "warning"}, 15)
-
-
-def test_where_nothing_is_broken_yet_others_are_asked(master: Master) -> None:
-    master.days = {"apiserver": 20}
-    api = ApiserverFacts(True, address="10.0.0.1", listening=True, readyz=200)
-    etcd = EtcdFacts(True, client_urls=("https://10.0.0.1:2379",), ca_file="/ca", cert_file="/crt", key_file="/key")
-    node = replace(master.node(), apiserver=api, etcd=etcd)
-    other = replace(Master(master.cas, host="m2").node(), apiserver=replace(api, address="fd00::2"), etcd=etcd)
-    args = decide(node, other)[1][0].args
-    assert (args["living"], args["address"], args["peers"]) == ("yes", "10.0.0.1", ["https://[fd00::2]:6443"])
-    assert (args["voters"], args["voter_ca"]) == (["https://10.0.0.1:2379", "https://10.0.0.1:2379"], "/ca")
-    assert args["shown"] == [f"10.0.0.1:6443|{PKI}/apiserver.crt"]
-    master.days = {"apiserver": 20, "etcd-server": -1}
-    broken = replace(master.node(), apiserver=api, etcd=etcd)
-    assert decide(broken, other)[1][0].args["living"] == ""
-    master.days = {"apiserver": 20}
-    assert decide(replace(master.node(), apiserver=replace(api, readyz=500), etcd=etcd))[1][0].args["living"] == ""
 
 
 def test_a_certificate_as_old_as_its_ca_is_not_renewed_for_ever(master: Master) -> None:
@@ -394,17 +221,3 @@ def test_a_certificate_beside_its_kubeconfig(master: Master, named: str, told: b
     files = {f"{CONF}/pki/admin.crt": FileFact(f"{CONF}/pki/admin.crt", "ok", content=pem)} if told else {}
     cert = cert_of_kubeconfig("admin.conf", "kubeconfig", FileFact(f"{CONF}/admin.conf", "ok", content=text), files)
     assert (cert.state, cert.common_name, cert.key_path) == (state, "admin" if told else "", f"{CONF}/pki/admin.key")
-
-
-def test_check_foretells_the_restart_of_controllers(master: Master) -> None:
-    """A renewed kubeconfig is read by no controller that runs."""
-    master.days = {"apiserver": 20, "controller-manager.conf": 20}
-    manager = Controller(
-        "kube-controller-manager", kubeconfig=f"{CONF}/controller-manager.conf", kubeconfig_state="ok", started=500
-    )
-    node = replace(master.node(), controllers=ControllersFacts(controllers=(manager,), now=1000))
-    _, steps, _ = decide(node)
-    then = after(node, steps).controllers
-    assert then is not None
-    assert outdated(then.controllers[0])
-    assert not outdated(manager)

@@ -1,0 +1,58 @@
+"""Certificates near their end on a cluster that lives."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from builders.pki_master import CAS, CONF, PKI, Authority, Master, after, decide
+
+from ansible_collections.kuberevive.cluster.plugins.plugin_utils._facts.apiserver import ApiserverFacts
+from ansible_collections.kuberevive.cluster.plugins.plugin_utils._facts.controllers import Controller, ControllersFacts
+from ansible_collections.kuberevive.cluster.plugins.plugin_utils._facts.etcd import EtcdFacts
+from ansible_collections.kuberevive.cluster.plugins.plugin_utils._judge.controllers import outdated
+
+
+@pytest.fixture
+def master() -> Master:
+    return Master({name: Authority(name) for name in CAS})
+
+
+def test_half_of_a_short_life_is_soon_enough(master: Master) -> None:
+    """Where a cluster gives its certificates 30 days, they are not renewed for ever."""
+    master.age, master.days = {"etcd-server": 10}, {"etcd-server": 20}
+    assert decide(master.node())[0] == {}
+    master.age, master.days = {"etcd-server": 16}, {"etcd-server": 14}
+    found, steps, _ = decide(master.node())
+    assert (found, steps[0].args["within"]) == ({"pki.cert_near_expiry": "warning"}, 15)
+
+
+def test_where_nothing_is_broken_yet_others_are_asked(master: Master) -> None:
+    master.days = {"apiserver": 20}
+    api = ApiserverFacts(True, address="10.0.0.1", listening=True, readyz=200)
+    etcd = EtcdFacts(True, client_urls=("https://10.0.0.1:2379",), ca_file="/ca", cert_file="/crt", key_file="/key")
+    node = replace(master.node(), apiserver=api, etcd=etcd)
+    other = replace(Master(master.cas, host="m2").node(), apiserver=replace(api, address="fd00::2"), etcd=etcd)
+    args = decide(node, other)[1][0].args
+    assert (args["living"], args["address"], args["peers"]) == ("yes", "10.0.0.1", ["https://[fd00::2]:6443"])
+    assert (args["voters"], args["voter_ca"]) == (["https://10.0.0.1:2379", "https://10.0.0.1:2379"], "/ca")
+    assert args["shown"] == [f"10.0.0.1:6443|{PKI}/apiserver.crt"]
+    master.days = {"apiserver": 20, "etcd-server": -1}
+    broken = replace(master.node(), apiserver=api, etcd=etcd)
+    assert decide(broken, other)[1][0].args["living"] == ""
+    master.days = {"apiserver": 20}
+    assert decide(replace(master.node(), apiserver=replace(api, readyz=500), etcd=etcd))[1][0].args["living"] == ""
+
+
+def test_check_foretells_the_restart_of_controllers(master: Master) -> None:
+    """A renewed kubeconfig is read by no controller that runs."""
+    master.days = {"apiserver": 20, "controller-manager.conf": 20}
+    manager = Controller(
+        "kube-controller-manager", kubeconfig=f"{CONF}/controller-manager.conf", kubeconfig_state="ok", started=500
+    )
+    node = replace(master.node(), controllers=ControllersFacts(controllers=(manager,), now=1000))
+    _, steps, _ = decide(node)
+    then = after(node, steps).controllers
+    assert then is not None
+    assert outdated(then.controllers[0])
+    assert not outdated(manager)
