@@ -33,13 +33,6 @@ NAMES_OF_ONE_VERSION = {
     "apiserver_resource_objects": "1.36.3",
 }
 
-# What is claimed and was not captured. A capture that has it makes its test pass, which is a failure until the line is gone from here.
-NOT_CAPTURED = {
-    ("1.36.3", "KubereviveApiserverProbesForbidden"): (
-        "the labs of 1.36 were captured before the rule asked for apiserver_flowcontrol_dispatched_requests_total"
-    ),
-}
-
 
 def rule_name(rule: dict[str, Any]) -> str:
     return str(rule.get("alert") or rule["record"])
@@ -54,9 +47,7 @@ def claims() -> list[Any]:
     found = []
     for version in VERSIONS:
         for rule in (rule for group in groups() for rule in group["rules"] if asked_of_components(rule)):
-            reason = NOT_CAPTURED.get((version, rule_name(rule)))
-            marks = [pytest.mark.xfail(reason=reason, raises=AssertionError, strict=True)] if reason else []
-            found.append(pytest.param(version, rule, id=f"{version}-{rule_name(rule)}", marks=marks))
+            found.append(pytest.param(version, rule, id=f"{version}-{rule_name(rule)}"))
     return found
 
 

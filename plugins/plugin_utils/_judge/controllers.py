@@ -27,6 +27,7 @@ from ansible_collections.kuberevive.cluster.plugins.plugin_utils.model import Cl
 __all__ = ["COMPONENTS", "outdated", "shut_out"]
 
 COMPONENTS = ("kube-controller-manager", "kube-scheduler")
+_APART = 2  # seconds; one that is shut out says so every few
 _RECENT = 90  # seconds; both try again every few seconds while they are refused
 _SILENT = "no kube-apiserver lets its leases be read"
 
@@ -40,7 +41,9 @@ def shut_out(each: Controller, now: int) -> bool:
     """It runs, and its newest words are that the API server does not accept its certificate."""
     if not each.started or each.unauthorized_at is None:
         return False
-    return now - each.unauthorized_at.timestamp() <= _RECENT and each.unauthorized_at.timestamp() >= each.started
+    said = each.unauthorized_at.timestamp()
+    # A unit's journal goes on from one process to the next, and the second a process began in may be that of the last one's last word.
+    return now - said <= _RECENT and said >= each.started + _APART
 
 
 def outdated(each: Controller) -> bool:

@@ -277,8 +277,11 @@ def test_running_and_shut_out_is_found_and_restarted_manager_last() -> None:
     assert found(replace(given, nodes=(after, *given.nodes[1:]))) == {}
 
 
-def test_an_old_line_from_before_the_restart_is_no_finding() -> None:
-    again = tuple(controller(n, unauthorized_at=NOW - timedelta(seconds=30), started=EPOCH - 20) for n in BOTH)
+@pytest.mark.parametrize("started", [20, 29.2, 30], ids=["long", "within the second", "in the same second"])
+def test_an_old_line_from_before_the_restart_is_no_finding(started: float) -> None:
+    again = tuple(
+        controller(n, unauthorized_at=NOW - timedelta(seconds=29.1), started=EPOCH - int(started)) for n in BOTH
+    )
     assert found(cluster(m1={"controllers": controllers(controllers=again)})) == {}
 
 
