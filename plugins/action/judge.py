@@ -43,7 +43,7 @@ class ActionModule(ActionBase):
         saved = ""
         if args.get("report_dir"):
             saved = report.save(Path(str(args["report_dir"])), judgement, cluster, done, spool.run_id)
-        ending = report.ending(judgement, len(done) if self._task.check_mode else 0)
+        ending = report.ending(judgement, len(done) if self._task.check_mode else 0, done)
         small = _small(judgement, cluster, steps)
         return {**result, "changed": False, **small, "done": len(done), "ending": ending, "report": saved}
 

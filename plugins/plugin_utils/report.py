@@ -59,14 +59,21 @@ def hopeless(judgement: Judgement) -> bool:
     )
 
 
-def ending(judgement: Judgement, would: int) -> str:
-    """Why the run ends with rc 2, in one sentence; empty: rc 0. would: steps that --check predicted."""
+def ending(judgement: Judgement, would: int, done: Collection[dict[str, Any]] = ()) -> str:
+    """Why the run ends with rc 2, in one sentence; empty: rc 0. would: steps that --check predicted; done: what steps did."""
     critical = [f for f in judgement.findings if f.severity == "critical"]
     if critical:
         codes = ", ".join(dict.fromkeys(f"{f.code} on {f.host}" for f in critical))
         return f"{len(critical)} critical findings: {codes}. The report above says what and why."
     if would:
         return f"--check: a run would take {would} steps (listed above); nothing was changed."
+    left = {(f.code, f.host) for f in judgement.findings}
+    undone = [
+        s for s in done if s["state"] in ("failed", "refused") and any((c, s["host"]) in left for c in s["codes"])
+    ]
+    if undone:
+        steps = "; ".join(f"{s['host']}: {s['msg'] or s['title']}" for s in undone)
+        return f"{len(undone)} repairs were begun and what they were for is still there: {steps}"
     return ""
 
 

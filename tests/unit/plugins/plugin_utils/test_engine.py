@@ -154,6 +154,25 @@ def test_a_phase_is_visited_where_a_step_or_a_finding_or_blindness_is(kinds: dic
     assert (order["etcd"], order["pki"], order["controllers"], order["host"]) == (["m3"], ["m2"], ["w1"], [])
 
 
+@pytest.mark.parametrize(
+    ("state", "host", "words"),
+    [
+        ("failed", "m1", "m1: it was put back"),
+        ("refused", "m1", "m1: it was put back"),
+        ("done", "m1", ""),
+        ("failed", "m2", ""),
+    ],
+)
+def test_a_repair_that_left_its_finding_is_no_good_end(state: str, host: str, words: str) -> None:
+    warning = Judgement((Finding("pki.cert_near_expiry", "m1", "warning", "x"),), (), (), ())
+    done = [
+        {"host": host, "state": state, "codes": ["pki.cert_near_expiry"], "msg": "it was put back", "title": "renew"}
+    ]
+    assert words in report.ending(warning, 0, done)
+    assert bool(report.ending(warning, 0, done)) is bool(words)
+    assert report.ending(Judgement((), (), (), ()), 0, done) == ""
+
+
 def test_what_a_step_leads_to_is_visited_too_and_leaders_last() -> None:
     _steps.load()
     steps = tuple(Step("certs_renew", "pki", host, "x", ()) for host in ("m1", "m2"))
