@@ -19,13 +19,13 @@ __all__ = ["pack"]
 def pack(role: Path) -> dict[str, str]:
     """Pack the collection of that role into a new temporary directory."""
     root = role.resolve().parents[1]  # a checkout reaches its roles by links
-    into = Path(tempfile.mkdtemp(prefix="kuberevive-"))
     if (root / "galaxy.yml").is_file():
-        packed = _build(root, into)
+        way = _build
     elif (root / "FILES.json").is_file():
-        packed = _pack_installed(root, into)
+        way = _pack_installed
     else:
         raise SystemExit(f"{root} is no collection: it has neither galaxy.yml nor FILES.json")
+    packed = way(root, Path(tempfile.mkdtemp(prefix="kuberevive-")))
     with tarfile.open(packed) as archive:
         files = archive.extractfile("FILES.json")
         assert files
