@@ -12,9 +12,9 @@ from pathlib import Path
 from kr_lab import podman
 from kr_lab.build import Profile
 from kr_lab.host import LAB_DIR, LabError, lock, run, step
-from kr_lab.store import STORE, attach, clone, detach, make_disk, ssh_key
+from kr_lab.store import STORE, attach, clone, detach, new_disk, ssh_key
 
-__all__ = ["base_key", "ensure_base", "image_tags", "tree_hash"]
+__all__ = ["base_key", "bootstrap", "ensure_base", "image_tags", "tree_hash"]
 
 _PACKAGES = (
     *("systemd", "systemd-sysv", "dbus", "openssh-server", "sudo", "curl", "ca-certificates", "openssl", "python3"),
@@ -98,18 +98,9 @@ def _debian(profile: Profile) -> Path:
     disk = STORE / "base" / f"debian-{hashlib.sha256(' '.join(packages).encode()).hexdigest()[:12]}.ext4"
     if disk.exists() and time.time() - disk.stat().st_mtime < _DEBIAN_DAYS * 86400:
         return disk
-    fresh = disk.with_suffix(".new")
     place = STORE / "base" / "debian-root"
-    detach(place)
-    make_disk(fresh)
-    attach(fresh, place)
-    try:
-        with step("base system (Debian bookworm)"):
-            _bootstrap(packages, place)
-    finally:
-        detach(place)
-    place.rmdir()
-    fresh.rename(disk)
+    with new_disk(disk, place), step("base system (Debian bookworm)"):
+        bootstrap(packages, place)
     return disk
 
 
@@ -121,7 +112,8 @@ def _discard(old: Path) -> None:
         old.unlink()
 
 
-def _bootstrap(packages: list[str], root: Path) -> None:
+def bootstrap(packages: list[str], root: Path) -> None:
+    """Debian with those packages, in an empty directory where a new disk is mounted."""
     (root / "lost+found").rmdir()
     proxy = [
         f"--aptopt={line}"

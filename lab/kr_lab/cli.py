@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from kr_lab import faults
+from kr_lab.control import control
 from kr_lab.encryption import PROVIDERS
 from kr_lab.health import missing_for_health, readyz, wait_healthy
 from kr_lab.host import LabError, say
@@ -32,6 +33,11 @@ def _up(options: _Options) -> int:
     what = (options.profile, options.masters, options.workers, options.encryption, options.control_plane)
     lab = up(options.name, *what)
     say(f"log in with 'lab ssh m1 --name {lab.name}', look with 'lab status', take it down with 'lab down'")
+    return 0
+
+
+def _control(options: _Options) -> int:
+    control(load(options.name), [load(name) for name in options.reaches])
     return 0
 
 
@@ -156,6 +162,8 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("--workers", type=int, default=1)
     one.add_argument("--encryption", choices=PROVIDERS, default="", help="encrypt secrets at rest (default: not)")
     one.add_argument("--control-plane", choices=CONTROL_PLANES, default="pods", help="static pods, or systemd units")
+    one = _add(commands, "control", _control, "switch on a machine beside the cluster that jobs can run on: c1")
+    one.add_argument("--reaches", nargs="+", default=[], metavar="LAB", help="other labs that it reaches as well")
     _add(commands, "list", _list, "the labs of this machine")
     _add(commands, "status", _status, "nodes, power, apiservers, leases; rc 2 when it is not healthy")
     one = _add(commands, "inventory", _inventory, "print an Ansible inventory of the lab")

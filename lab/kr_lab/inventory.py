@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import yaml
@@ -16,11 +15,11 @@ __all__ = ["USERS", "inventory", "ssh_argv", "ssh_options", "write_known_hosts"]
 USERS = ("root", "ops", "opspw")
 
 
-def write_known_hosts(lab: Lab, roots: dict[str, Path]) -> None:
-    """The nodes' host keys, read from their disks: strict checking stays on."""
+def write_known_hosts(lab: Lab) -> None:
+    """The machines' host keys, read from their disks: strict checking stays on."""
     lines = []
-    for node in lab.nodes:
-        key = (roots[node.name] / "etc/ssh/ssh_host_ed25519_key.pub").read_text(encoding="utf-8").split()
+    for node in lab.machines:
+        key = (lab.root(node) / "etc/ssh/ssh_host_ed25519_key.pub").read_text(encoding="utf-8").split()
         lines.append(f"{node.ip} {key[0]} {key[1]}")
     (lab.home / "known_hosts").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
@@ -42,7 +41,7 @@ def ssh_argv(lab: Lab, node: Node, user: str) -> list[str]:
 
 
 def inventory(lab: Lab, user: str) -> str:
-    """A YAML inventory with the groups ``masters`` and ``workers``."""
+    """A YAML inventory with the groups ``masters`` and ``workers``, and ``control`` where the lab has such a machine."""
     common: dict[str, Any] = {
         "ansible_user": user,
         "ansible_ssh_private_key_file": str(ssh_key()),
@@ -53,6 +52,8 @@ def inventory(lab: Lab, user: str) -> str:
     if user == "opspw":
         common["ansible_become_password"] = OPSPW_PASSWORD
     groups: dict[str, Any] = {}
-    for group, role in (("masters", "master"), ("workers", "worker")):
-        groups[group] = {"hosts": {node.name: {"ansible_host": node.ip} for node in lab.nodes if node.role == role}}
+    for group, role in (("masters", "master"), ("workers", "worker"), ("control", "control")):
+        hosts = {node.name: {"ansible_host": node.ip} for node in lab.machines if node.role == role}
+        if hosts or role != "control":
+            groups[group] = {"hosts": hosts}
     return yaml.safe_dump({"all": {"vars": common, "children": groups}}, sort_keys=False, width=1000)

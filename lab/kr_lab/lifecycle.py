@@ -65,7 +65,7 @@ def up(
 def _switch_on(lab: Lab) -> None:
     for node in lab.nodes:
         attach(lab.disk(node), lab.root(node))
-    write_known_hosts(lab, {node.name: lab.root(node) for node in lab.nodes})
+    write_known_hosts(lab)
     (lab.home / "inventory.yml").write_text(inventory(lab, "root"), encoding="utf-8")
     since = time.time()
     start(lab, lab.nodes)

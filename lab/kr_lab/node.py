@@ -17,6 +17,7 @@ __all__ = [
     "boot",
     "disk_of",
     "halt",
+    "identify",
     "inside",
     "is_on",
     "node_sh",
@@ -26,8 +27,8 @@ __all__ = [
 ]
 
 
-def personalise(lab: Lab, node: Node) -> None:
-    """What makes a copy of the base this node: name, hosts file, host key, pod network. The disk is mounted."""
+def identify(lab: Lab, node: Node) -> None:
+    """What makes a copy of a base this machine: name, hosts file, host key. The disk is mounted."""
     root = lab.root(node)
     hosts = ["127.0.0.1 localhost", f"{lab.balancer_ip} {lab.endpoint}"]
     hosts += [f"{other.ip} {other.name}" for other in lab.nodes]
@@ -39,6 +40,12 @@ def personalise(lab: Lab, node: Node) -> None:
     (root / "etc/resolv.conf").write_text(f"nameserver {gateway}\n", encoding="utf-8")
     key = root / "etc/ssh/ssh_host_ed25519_key"
     run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", node.name, "-f", key])
+
+
+def personalise(lab: Lab, node: Node) -> None:
+    """A node of the cluster: the machine, and its part of the pod network. The disk is mounted."""
+    identify(lab, node)
+    root = lab.root(node)
     nets = {other.name: f"10.244.{number}.0/24" for number, other in enumerate(lab.nodes)}
     routes = [f"{nets[other.name]} {other.ip}" for other in lab.nodes if other != node]
     (root / "etc/pod-routes").write_text("".join(line + "\n" for line in routes), encoding="utf-8")

@@ -22,6 +22,13 @@ _CA_KEYS = {
     "etcd-ca": "/etc/kubernetes/pki/etcd/ca.key",
     "front-proxy-ca": "/etc/kubernetes/pki/front-proxy-ca.key",
 }
+# What kubeadm makes on a master; super-admin.conf only since 1.29 and on the first one.
+_KUBEADM = "/etc/kubernetes/"
+_CONTROL_PLANE = (
+    *("pki/apiserver.crt", "pki/apiserver-kubelet-client.crt", "pki/apiserver-etcd-client.crt"),
+    *("pki/front-proxy-client.crt", "pki/etcd/server.crt", "pki/etcd/peer.crt", "pki/etcd/healthcheck-client.crt"),
+    *("admin.conf", "super-admin.conf", "controller-manager.conf", "scheduler.conf"),
+)
 _PEM = re.compile(r"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----\n?", re.DOTALL)
 _EMBEDDED = re.compile(r"(client-certificate-data: )(\S+)")
 
@@ -63,12 +70,17 @@ def expire_text(text: str, ca_keys: dict[str, bytes], ended: datetime) -> str:
     return text.replace(block[0], again(block[0]), 1)
 
 
-def expire(lab: Lab, nodes: Sequence[Node], files: Iterable[str], left: timedelta) -> None:
-    """Rewrite these files on these nodes with certificates that have so much time left; absent files stay absent."""
+def expire(lab: Lab, nodes: Sequence[Node], files: Iterable[str] | str, left: timedelta) -> None:
+    """Rewrite these files on these nodes with certificates that have so much time left; absent files stay absent.
+
+    files: paths, or "control-plane" for all that kubeadm makes on a master.
+    """
     signer = disk_of(lab, lab.nodes[0])
     ca_keys = {name: inside(signer, path).read_bytes() for name, path in _CA_KEYS.items()}
     ended = datetime.now(timezone.utc).replace(tzinfo=None, microsecond=0) + left
-    wanted = list(files)
+    if isinstance(files, str) and files != "control-plane":
+        raise LabError(f"expire: a list of files, or control-plane, not {files!r}")
+    wanted = [_KUBEADM + name for name in _CONTROL_PLANE] if isinstance(files, str) else list(files)
     for node in nodes:
         root = disk_of(lab, node)
         for path in (inside(root, name) for name in wanted):

@@ -56,6 +56,16 @@ class Lab:
         return tuple(made)
 
     @property
+    def control(self) -> Node:
+        """The machine beside the cluster that jobs run on; whether there is one, its disk tells."""
+        return Node("c1", f"10.77.{self.index}.30", "control")
+
+    @property
+    def machines(self) -> tuple[Node, ...]:
+        """The nodes, and the control machine where there is one."""
+        return (*self.nodes, *((self.control,) if self.disk(self.control).exists() else ()))
+
+    @property
     def balancer_ip(self) -> str:
         """The address behind the control plane's endpoint."""
         return f"10.77.{self.index}.10"
@@ -101,7 +111,7 @@ class Lab:
         """The nodes of these names; all of them when none is named."""
         if not names:
             return self.nodes
-        known = {node.name: node for node in self.nodes}
+        known = {node.name: node for node in self.machines}
         for name in names:
             if name not in known:
                 raise LabError(f"lab '{self.name}' has no node '{name}': it has {', '.join(known)}")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from kr_lab.build import CACHE
@@ -17,7 +19,7 @@ __all__ = [
     "close_store",
     "detach",
     "is_mounted",
-    "make_disk",
+    "new_disk",
     "open_store",
     "ssh_key",
 ]
@@ -80,8 +82,23 @@ def close_store() -> None:
         run(["umount", "-l", STORE])
 
 
-def make_disk(image: Path) -> None:
-    """A new, empty node disk: sparse, ext4 with the defaults a distribution's installer takes."""
+@contextmanager
+def new_disk(image: Path, place: Path) -> Iterator[None]:
+    """A new disk, empty and mounted, to be filled; it has its name only once that went well."""
+    fresh = image.with_suffix(".new")
+    detach(place)
+    _make_disk(fresh)
+    attach(fresh, place)
+    try:
+        yield
+    finally:
+        detach(place)
+    place.rmdir()
+    fresh.rename(image)
+
+
+def _make_disk(image: Path) -> None:
+    """Sparse, ext4 with the defaults a distribution's installer takes."""
     image.parent.mkdir(parents=True, exist_ok=True)
     with image.open("wb") as handle:
         handle.truncate(_DISK_SIZE)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-import pytest
+from pathlib import Path
 
-from kr_lab import network, state
+import pytest
+import yaml
+
+from kr_lab import inventory, network, state
 from kr_lab.host import LabError
 
 
@@ -82,3 +85,18 @@ def test_the_balancer_asks_every_master_whether_it_is_ready() -> None:
         ["m2", "10.77.1.12:6443"],
         ["m3", "10.77.1.13:6443"],
     ]
+
+
+def test_the_control_machine_is_there_once_it_has_a_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(state, "STORE", tmp_path)
+    monkeypatch.setattr(inventory, "ssh_key", lambda: tmp_path / "key")
+    made = lab(index=4)
+    assert "control" not in yaml.safe_load(inventory.inventory(made, "root"))["all"]["children"]
+    with pytest.raises(LabError, match="has no node 'c1'"):
+        made.pick(["c1"])
+    made.disk(made.control).parent.mkdir(parents=True)
+    made.disk(made.control).touch()
+    assert [node.name for node in made.pick(["c1"])] == ["c1"]
+    assert "c1" not in [node.name for node in (*made.nodes, *made.pick(None))]
+    groups = yaml.safe_load(inventory.inventory(made, "root"))["all"]["children"]
+    assert groups["control"] == {"hosts": {"c1": {"ansible_host": "10.77.4.30"}}}
