@@ -42,6 +42,11 @@ class ActionModule(EtcdStep):
             return {"changed": False, "msg": f"{part} is asked at the peer when the step is really taken"}
         return super().run(tmp, task_vars)
 
+    def is_reported(self, outcome: dict[str, Any]) -> bool:
+        """A snapshot that was there already is nothing to tell."""
+        told = outcome.get("failed") or outcome.get("changed")
+        return bool(told) or self._task.args.get("do") != "snapshot"
+
     def take(self, step: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
         """Do one part."""
         part = str(self._task.args.get("do") or "")

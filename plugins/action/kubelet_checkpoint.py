@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils.step_base import StepBase
 
 __all__ = ["ActionModule"]
@@ -13,7 +11,4 @@ class ActionModule(StepBase):
     """See plugins/modules/kubelet_checkpoint.py."""
 
     KIND = "kubelet_checkpoint"
-
-    def take(self, step: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
-        """With what the repairs of the kubelet share."""
-        return self.outcome(self.pipe(f"kubelet_lib.sh {self.KIND}.sh", dict(step.get("args") or {})), step)
+    SCRIPTS = "kubelet_lib.sh kubelet_checkpoint.sh"  # with what the repairs of the kubelet share

@@ -8,7 +8,7 @@ from typing import Any
 from ansible.errors import AnsibleConnectionFailure, AnsibleError
 
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils._judge.heartbeats import names_of
-from ansible_collections.kuberevive.cluster.plugins.plugin_utils._steps.apiserver import asking_args
+from ansible_collections.kuberevive.cluster.plugins.plugin_utils._steps.apiserver import asking_args, own_url
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils.model import Node
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils.spool import Spool
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils.step_base import Answer, StepBase
@@ -74,7 +74,7 @@ def _args(node: Node, nodes: list[Node], seconds: int) -> dict[str, Any]:
     told = api.encryption if api is not None else None
     return {
         "covered": list(dict.fromkeys(_plain(name) for rule in told.rules for name in rule.resources)) if told else [],
-        "peers": [_url(n) for n in nodes if told and n.name != node.name and _serves(n)],
+        "peers": [own_url(n.apiserver) for n in nodes if told and n.name != node.name and n.apiserver and _serves(n)],
         "seconds": max(0, seconds - _MARGIN),
         "healthz": node.kubelet.healthz_at if node.kubelet else "",
         **asking_args(replace(node, apiserver=api)),
@@ -90,12 +90,6 @@ def _plain(resource: str) -> str:
 
 def _serves(node: Node) -> bool:
     return node.reachable and node.is_master and node.apiserver is not None and node.apiserver.listening
-
-
-def _url(node: Node) -> str:
-    assert node.apiserver is not None
-    address = node.apiserver.address
-    return f"https://{f'[{address}]' if ':' in address else address}:{node.apiserver.port}"
 
 
 def _object_name(node: Node, nodes: list[Node]) -> str:

@@ -13,6 +13,12 @@ options:
   report_dir:
     description: Directory on the controller to write C(certificates.json) and C(certificates.csv) into; none by default.
     type: path
+  quiet:
+    description:
+      - For a run that ends with a report of its own, as M(kuberevive.cluster.judge) writes it.
+      - Shows no table, writes C(certificates.json) alone, and where that cannot be done warns instead of failing.
+    type: bool
+    default: false
 attributes:
   check_mode:
     description: Runs the same in check mode, because it changes no node.
@@ -33,20 +39,20 @@ EXAMPLES = r"""
 
 RETURN = r"""
 table:
-  description: What was shown.
+  description: What was shown, or would have been without O(quiet).
   type: str
-  returned: always
+  returned: when the calendar could be made
   sample: "ENDS (UTC) DAYS STATE NODE KIND FILE SUBJECT SIGNED BY RENEWED BY"
 counts:
   description: Number of certificates in each state.
   type: dict
-  returned: always
+  returned: when the calendar could be made
   sample: {expired: 0, near: 2, not_yet_valid: 0, unreadable: 0, ok: 55}
 could_not_tell:
   description: Nodes that could not be looked at, or not at all of it.
   type: list
   elements: str
-  returned: always
+  returned: when the calendar could be made
   sample: [w7]
 files:
   description: Paths of the files that were written.
@@ -57,6 +63,6 @@ files:
 ending:
   description: Why the run has to end with rc 2, in one sentence, or empty.
   type: str
-  returned: always
+  returned: when the calendar could be made
   sample: ""
 """

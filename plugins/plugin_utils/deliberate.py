@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from datetime import datetime, timezone
 from typing import Any
 
+from ansible.module_utils.parsing.convert_bool import boolean
+
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils import _steps
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils._judge import judge
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils.codec import to_plain
@@ -46,6 +48,7 @@ def cluster_of(spool: Spool, groups: Mapping[str, list[str]], settings: dict[str
             if node is not None and node.reachable:
                 seen[node.name] = _steps.KINDS[effect["kind"]].effect(node, effect["args"])
     allow = frozenset(str(name) for name in settings.get("kuberevive_allow") or [])
+    wanted = boolean(settings.get("kuberevive_renew_all") or False, strict=False)
     return Cluster(
         nodes=tuple(seen.values()),
         now=datetime.now(timezone.utc),
@@ -53,5 +56,15 @@ def cluster_of(spool: Spool, groups: Mapping[str, list[str]], settings: dict[str
         settings=settings,
         canaries=spool.proofs(),
         encryption=spool.encryption(),
+        renew_all=frozenset(names) - _renewed(spool) if wanted else frozenset(),
         foretold=bool(effects),
     )
+
+
+def _renewed(spool: Spool) -> frozenset[str]:
+    """Hosts whose certificates this run has renewed (in --check: would have)."""
+    ended: dict[str, set[str]] = {}
+    for step in spool.steps():
+        if step["kind"] == "certs_renew":
+            ended.setdefault(step["host"], set()).add(step["state"])
+    return frozenset(host for host, states in ended.items() if not states & {"failed", "refused"})

@@ -11,7 +11,7 @@ from typing import Literal
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils._facts.certs import Cert
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils._facts.pki import PkiFacts
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils._judge.kubelet import rotation_is_late
-from ansible_collections.kuberevive.cluster.plugins.plugin_utils._judge.pki_needs import future, renew_within
+from ansible_collections.kuberevive.cluster.plugins.plugin_utils._judge.pki_needs import future, renew_within, soon
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils.expiry_owner import (
     KUBELET,
     Owner,
@@ -57,6 +57,7 @@ class Row:
     because: str  # why them
     critical: bool  # the cluster relies on it, and it is over, not valid yet, or cannot be used or read
     sha256: str  # of the DER certificate, hex
+    relied_on: bool  # whether anything of the cluster fails when it is over
 
 
 @dataclass(frozen=True)
@@ -137,6 +138,7 @@ def _rows(node: Node, cluster: Cluster, within: timedelta) -> Iterator[Row]:
             because=owner.why,
             critical=relied_on and state in ("expired", "not_yet_valid", "unreadable"),
             sha256=cert.sha256,
+            relied_on=relied_on,
         )
 
 
@@ -165,7 +167,7 @@ def _kubelet(node: Node, cluster: Cluster) -> Iterator[_Place]:
         yield replace(kubelet.client, name="kubelet-client"), of_client(kubelet.client, kubelet, cluster), True
     if kubelet.serving is not None:
         # Nobody verifies what a kubelet signed for itself.
-        yield kubelet.serving, of_serving(kubelet), kubelet.serving_by != "itself"
+        yield kubelet.serving, of_serving(kubelet, cluster), kubelet.serving_by != "itself"
     if kubelet.ca is not None:
         yield kubelet.ca, of_ca(first=True), True
     yield from ((cert, of_ca(first=False), False) for cert in kubelet.ca_others)
@@ -198,7 +200,7 @@ def _state(cert: Cert, now: datetime, within: timedelta, owner: Owner) -> tuple[
         return "unreadable", reason
     if future(cert, now):
         return "not_yet_valid", f"it is not valid before {cert.not_before:%Y-%m-%d %H:%M} UTC"
-    if cert.not_after is None or cert.not_after - now > within:
+    if cert.not_after is None or cert.not_after - now > soon(cert, within):
         return "ok", ""
     on_time = owner.who == KUBELET and not rotation_is_late(cert, now)
     return ("ok" if on_time else "near"), ""

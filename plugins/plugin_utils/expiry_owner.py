@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils._facts.certs import Cert
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils._facts.kubelet import KubeletFacts
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils._facts.pki import PkiFacts, Served
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils._judge.pki_needs import (
     admin_copies,
-    authority_of,
     authority_problem,
     broken,
+    ends_with_its_ca,
     facts_of,
     future,
     needs_renewal,
@@ -88,10 +88,8 @@ def of_managed(cert: Cert, node: Node, cluster: Cluster) -> Owner:
 
 
 def _as_long_as_its_ca(cert: Cert, facts: PkiFacts, now: datetime) -> str:
-    ca = facts.cert(authority_of(cert))
-    if ca is None or ca.not_after is None or cert.not_after is None or cert.expired(now):
-        return ""
-    return f"its CA {ca.path} ends no later" if ca.not_after - cert.not_after <= timedelta(days=1) else ""
+    ca = None if cert.expired(now) else ends_with_its_ca(cert, facts)
+    return f"its CA {ca.path} ends no later" if ca else ""
 
 
 def of_copy(cert: Cert, node: Node, cluster: Cluster) -> Owner:
@@ -133,19 +131,24 @@ def of_client(cert: Cert, kubelet: KubeletFacts, cluster: Cluster) -> Owner:
     if unusable(cert) or cert.expired(cluster.now) or future(cert, cluster.now):
         return Owner(OPERATOR, keyless) if keyless else Owner(REPAIR)
     if not kubelet.rotates:
-        return Owner(OPERATOR, f"rotateCertificates is off; {REPAIR} makes a new one only once it is over")
+        return Owner(OPERATOR, keyless) if keyless else Owner(RENEW, "rotateCertificates is off")
     if cert.path != kubelet.current_pem:
         return Owner(OPERATOR, f"rotation writes {kubelet.current_pem} and not this file")
     return Owner(OPERATOR, keyless) if keyless else Owner(KUBELET, "rotation is on")
 
 
-def of_serving(kubelet: KubeletFacts) -> Owner:
+def of_serving(kubelet: KubeletFacts, cluster: Cluster) -> Owner:
     """What the kubelet shows to API servers and to metrics-server."""
     if kubelet.serving_by == "rotation":
-        return Owner(KUBELET, "rotation is on, and somebody has to approve each of its requests")
+        keyless = _no_signer(cluster)
+        if keyless:
+            return Owner(OPERATOR, keyless)
+        return Owner(KUBELET, f"rotation is on, and {RENEW} approves its requests")
     if kubelet.serving_by == "told":
         return Owner(OPERATOR, "the kubelet is told to use this file")
-    return Owner(OPERATOR, "signed by the kubelet itself, which makes a new one only at a start without it and its key")
+    if kubelet.serving_by == "placed":
+        return Owner(OPERATOR, "no kubelet signed it: somebody put it where the kubelet's own would lie")
+    return Owner(RENEW, "signed by the kubelet itself, which makes a new one only at a start without it and its key")
 
 
 def _no_signer(cluster: Cluster) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -39,16 +40,20 @@ class Seen:
 
     def pod(self, component: str) -> dict[str, Any]:
         """The component's manifest."""
-        try:
-            pod: dict[str, Any] = yaml.safe_load(self.manifests[component])
-            _ = pod["spec"]["containers"][0]["command"][0], pod["spec"]["containers"][0]["image"]
-        except (KeyError, IndexError, TypeError, yaml.YAMLError):
-            raise KubeadmConfigError(f"the manifest of {component} cannot be read as a Pod with a command") from None
-        return pod
+        return _pod(self.manifests, component)
 
     def flag(self, component: str, name: str, default: str = "") -> str:
         """The last value of a flag."""
         return (_flags(self.pod(component)).get(name) or [default])[-1]
+
+
+def _pod(manifests: Mapping[str, str], component: str) -> dict[str, Any]:
+    try:
+        pod: dict[str, Any] = yaml.safe_load(manifests[component])
+        _ = pod["spec"]["containers"][0]["command"][0], pod["spec"]["containers"][0]["image"]
+    except (KeyError, IndexError, TypeError, yaml.YAMLError):
+        raise KubeadmConfigError(f"the manifest of {component} cannot be read as a Pod with a command") from None
+    return pod
 
 
 def _flags(pod: Mapping[str, Any]) -> Flags:
@@ -135,15 +140,15 @@ def compare(
 
     generated: what kubeadm makes of config, by component.
     """
-    told: dict[str, Any] = {**config, "etcd": {key: dict(value) for key, value in config["etcd"].items()}}
+    told: dict[str, Any] = copy.deepcopy(dict(config))
     lacked: list[str] = []
     lost: list[str] = []
     for component in seen.manifests:
         if component not in generated:
             raise KubeadmConfigError(f"kubeadm generated no manifest of {component}")
         want = seen.pod(component)
-        have = Seen(seen.api_version, generated, seen.node, "", "", ()).pod(component)
-        section = dict(_section(told, component))
+        have = _pod(generated, component)
+        section = told["etcd"]["local"] if component == "etcd" else told[_SECTIONS[component]]
         lacked += _more_flags(section, component, _flags(want), _flags(have), told["apiVersion"])
         lost += [f"{component}: kubeadm adds --{name}" for name in _flags(have) if name not in {*_flags(want), *_OWN}]
         more, no_place = _more_mounts(section, component, want, have)
@@ -151,10 +156,6 @@ def compare(
         lost += no_place
         lacked += _other_image(section, component, want, have)
         lost += _rest(component, want, have)
-        if component == "etcd":
-            told["etcd"]["local"] = section
-        else:
-            told[_SECTIONS[component]] = section
     return told, tuple(lacked), tuple(lost)
 
 
@@ -163,13 +164,6 @@ _SECTIONS = {
     "kube-controller-manager": "controllerManager",
     "kube-scheduler": "scheduler",
 }
-
-
-def _section(config: Mapping[str, Any], component: str) -> Mapping[str, Any]:
-    found: Mapping[str, Any] = (
-        config["etcd"]["local"] if component == "etcd" else config.get(_SECTIONS[component]) or {}
-    )
-    return found
 
 
 def _more_flags(section: dict[str, Any], component: str, want: Flags, have: Flags, api_version: str) -> list[str]:

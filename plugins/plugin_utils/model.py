@@ -69,6 +69,9 @@ class Cluster:
     encryption: EncryptionProof | None = (
         None  # which key opens which record; None: nothing is encrypted, or nobody looked
     )
+    renew_all: frozenset[str] = (
+        frozenset()
+    )  # hosts whose certificates the operator wants renewed however long they last
     foretold: bool = False  # --check, after steps it only recorded: what their effect sets moving is not to be seen yet
 
     def node(self, name: str) -> Node:

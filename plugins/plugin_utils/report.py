@@ -26,6 +26,7 @@ __all__ = ["as_text", "ending", "hopeless", "nodes", "order", "put", "save"]
 _CODES_OF = {
     "etcd_hold": ("etcd.",),
     "apiserver_encryption": ("apiserver.encryption_",),
+    "kubelet_serving": ("kubelet.serving_csr_",),
     "rbac": ("rbac.", "apiserver.extension_auth_config", "apiserver.aggregated_api_down"),
     "controllers": ("controllers.", "node."),
 }

@@ -9,6 +9,7 @@ from datetime import datetime
 
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils._facts.base import FileFact, Section
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils._facts.podlog import Line, last_words, moment
+from ansible_collections.kuberevive.cluster.plugins.plugin_utils._facts.requests import ServingRequest, read_requests
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils._facts.units import Unit, unit_of
 
 __all__ = ["Controller", "ControllersFacts", "Lease", "NodeObject", "parse", "rewritten"]
@@ -79,6 +80,8 @@ class ControllersFacts:
     api_error: str = ""
     leases: tuple[Lease, ...] = ()
     nodes: tuple[NodeObject, ...] = ()
+    # Serving certificates that kubelets ask for, of each the three newest; None: this master could not be asked.
+    requests: tuple[ServingRequest, ...] | None = None
     now: int = 0  # epoch seconds on the node when the section ran
     kubelet_started: int = 0
 
@@ -104,6 +107,7 @@ def parse(section: Section) -> ControllersFacts:
         api_error=error,
         leases=tuple(_leases(leases.text)) if answers and leases else (),
         nodes=tuple(_nodes(nodes.text)) if answers and nodes else (),
+        requests=read_requests(section.blobs.get("requests", "")) if answers else None,
         now=section.number("now"),
         kubelet_started=section.number("kubelet_started"),
     )

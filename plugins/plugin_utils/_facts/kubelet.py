@@ -25,6 +25,7 @@ from ansible_collections.kuberevive.cluster.plugins.plugin_utils._facts.certs im
 __all__ = ["ADMIN_GROUPS", "AdminCredential", "Checkpoint", "KubeletFacts", "StaticPod", "parse", "read_kubeconfig"]
 
 ADMIN_GROUPS = frozenset(("system:masters", "kubeadm:cluster-admins"))
+_OWN_CA = re.compile(r"^CN=[^,]*-ca@\d+$")  # under which a kubelet signs its own
 NODE_PREFIX = "system:node:"
 _ERROR = re.compile(
     r"^[EF]\d{4} |^Error: |failed to run Kubelet|\"command failed\"|It has been 5m0s since a valid client"
@@ -96,7 +97,11 @@ class KubeletFacts:
     ca_public: tuple[str, ...] = ()  # public keys of every CA in clientCAFile
     ca_others: tuple[Cert, ...] = ()  # the other certificates in clientCAFile
     serving: Cert | None = None  # what it shows to who asks it; None: it has not made one yet
-    serving_by: str = ""  # told (a flag or its configuration names the file) | rotation | itself (self-signed)
+    serving_at: str = "127.0.0.1:10250"  # address and port where it does so, as this node itself asks it
+    addresses: tuple[tuple[str, str], ...] = ()  # (interface, address) of this node, of global scope
+    hostname: str = ""
+    # told (a flag or its configuration names the file) | rotation | itself (self-signed) | placed (by somebody, where its own would lie)
+    serving_by: str = ""
 
     @property
     def well(self) -> bool:
@@ -163,6 +168,11 @@ def parse(section: Section) -> KubeletFacts:
         ca_others=rest_of_bundle(authority, section.file(authority.path)) if authority else (),
         serving=serving,
         serving_by=serving_by,
+        serving_at=section.value("serving_at", "127.0.0.1:10250"),
+        addresses=tuple(
+            (name, one) for name, _, one in (line.partition(" ") for line in section.all("address")) if one
+        ),
+        hostname=section.value("hostname").strip().lower(),
     )
 
 
@@ -272,12 +282,16 @@ def _serving(
         path, by = f"{cert_dir}/kubelet-server-current.pem", "rotation"
     else:
         path, by = f"{cert_dir}/kubelet.crt", "itself"
-        if path not in section.files:
+        key = f"{cert_dir}/kubelet.key"
+        if path not in section.files and section.keys.get(key, ("missing", ""))[0] == "missing":
             return None, by
     # All of cert_dir was told, and what lies elsewhere by name.
     file = section.files.get(path, FileFact(path, "missing"))
-    cert = cert_of_pem("kubelet-serving", "pair", file, path if by == "rotation" else "", authorities)
-    return (with_key(cert, section.keys.get(path)) if by == "rotation" else cert), by
+    key = {"rotation": path, "itself": f"{cert_dir}/kubelet.key"}.get(by, "")
+    cert = with_key(cert_of_pem("kubelet-serving", "pair", file, key, authorities), section.keys.get(key))
+    if by == "itself" and cert.sha256 and not _OWN_CA.search(cert.issuer):
+        by = "placed"
+    return cert, by
 
 
 def _names(section: Section, client: Cert | None, spares: tuple[Cert, ...]) -> tuple[str, ...]:

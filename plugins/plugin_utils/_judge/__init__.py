@@ -89,7 +89,7 @@ def check(
 
 def load() -> None:
     """Import every layer's checks (again is harmless)."""
-    for layer in (*LAYERS, "encryption", "probes"):
+    for layer in (*LAYERS, "encryption", "probes", "serving"):
         importlib.import_module(f"{__name__}.{layer}")
 
 

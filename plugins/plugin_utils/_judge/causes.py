@@ -30,6 +30,7 @@ RULES: tuple[Rule, ...] = (
     Rule("kubelet.down", "kubelet.client_cert_empty"),
     Rule("kubelet.down", "kubelet.kubeconfig_missing"),
     Rule("kubelet.down", "kubelet.checkpoint_broken"),
+    Rule("kubelet.down", "kubelet.serving_cert_unusable"),
     Rule("kubelet.down", "host.swap_on"),
     Rule("kubelet.down", "host.service_disabled"),
     Rule("kubelet.down", "runtime.down"),

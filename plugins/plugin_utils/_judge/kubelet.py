@@ -17,7 +17,7 @@ from ansible_collections.kuberevive.cluster.plugins.plugin_utils._judge import (
     Verdict,
     check,
 )
-from ansible_collections.kuberevive.cluster.plugins.plugin_utils._judge.pki_needs import renew_within
+from ansible_collections.kuberevive.cluster.plugins.plugin_utils._judge.pki_needs import renew_within, soon
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils.model import Cluster, Node
 
 __all__ = ["rotation_is_late"]
@@ -132,7 +132,7 @@ def client_cert_near_expiry(node: Node, cluster: Cluster) -> Verdict:
     if cert.not_after is None or cert.not_before is None or cert.expired(cluster.now):
         return Ok()
     left = cert.not_after - cluster.now
-    if not rotation_is_late(cert, cluster.now) if kubelet.rotates else left > renew_within(cluster):
+    if not rotation_is_late(cert, cluster.now) if kubelet.rotates else left > soon(cert, renew_within(cluster)):
         return Ok()
     used = (cluster.now - cert.not_before) / (cert.not_after - cert.not_before)
     why = f"{used:.0%} of its life is over and it was not renewed" if kubelet.rotates else "rotateCertificates is off"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import timedelta
 
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils._facts.certs import Cert
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils._judge import (
@@ -23,9 +24,10 @@ from ansible_collections.kuberevive.cluster.plugins.plugin_utils._judge.pki_need
     managed,
     near_expiry,
     renew_within,
+    renew_within_on,
     stale_copies,
 )
-from ansible_collections.kuberevive.cluster.plugins.plugin_utils.model import Cluster, Node
+from ansible_collections.kuberevive.cluster.plugins.plugin_utils.model import Cluster, Node, Severity
 
 _RELOADS = 60.0  # seconds after which a process has taken up a new file, if it ever does
 
@@ -99,20 +101,35 @@ def admin_kubeconfig_stale(node: Node, cluster: Cluster) -> Verdict:
     )
 
 
-@check("pki.cert_near_expiry", on="masters", needs=("pki",))
-def cert_near_expiry(node: Node, cluster: Cluster) -> Verdict:
-    """What ends within kuberevive_renew_within days."""
-    within, facts, certs = renew_within(cluster), facts_of(node), managed(node)
-    soon = [c for c in certs if near_expiry(c, facts, cluster.now, within)]
-    if not soon:
+def _ending(node: Node, cluster: Cluster, within: timedelta, severity: Severity, what: str) -> Verdict:
+    """What ends so soon. what: said behind their number."""
+    facts, certs = facts_of(node), managed(node)
+    near = [c for c in certs if near_expiry(c, facts, cluster.now, within)]
+    if not near:
         return _unless_seen(node, certs)
     return Found(
-        "warning",
-        f"{len(soon)} certificates end within {within.days} days: {_names(soon)}",
-        tuple(f"{c.path} ends {age(c.not_after, cluster.now)}" for c in soon),
+        severity,
+        f"{len(near)} certificates {what}: {_names(near)}",
+        tuple(f"{c.path} ends {age(c.not_after, cluster.now)}" for c in near),
         repair="certs_renew",
         refs=("P01", "P02"),
     )
+
+
+@check("pki.cert_near_expiry", on="masters", needs=("pki",))
+def cert_near_expiry(node: Node, cluster: Cluster) -> Verdict:
+    """What ends within kuberevive_renew_within days."""
+    within = renew_within(cluster)
+    return _ending(node, cluster, within, "warning", f"end within {within.days} days")
+
+
+@check("pki.renewal_asked", on="masters", needs=("pki",))
+def renewal_asked(node: Node, cluster: Cluster) -> Verdict:
+    """kuberevive_renew_all: what ends later as well."""
+    if node.name not in cluster.renew_all:
+        return NotApplicable("nobody asked for it (kuberevive_renew_all)")
+    what = "shall be renewed, as kuberevive_renew_all says"
+    return _ending(node, cluster, renew_within_on(node, cluster), "info", what)
 
 
 @check("pki.cert_not_yet_valid", on="masters", needs=("pki",))

@@ -15,18 +15,21 @@ __all__ = [
     "authority_of",
     "authority_problem",
     "broken",
+    "ends_with_its_ca",
     "facts_of",
     "future",
     "managed",
     "near_expiry",
     "needs_renewal",
     "renew_within",
+    "renew_within_on",
     "soon",
     "stale_copies",
 ]
 
 MANAGED = ("pair", "kubeconfig")
 _FUTURE = timedelta(seconds=120)  # two clocks that are right may differ by less
+_ALWAYS = timedelta(days=20000)  # in seconds it fits 32 bits, which is all that an old openssl takes
 
 
 def facts_of(node: Node) -> PkiFacts:
@@ -45,6 +48,11 @@ def managed(node: Node) -> tuple[Cert, ...]:
 def renew_within(cluster: Cluster) -> timedelta:
     """From which remaining life on a certificate is renewed."""
     return timedelta(days=float(cluster.settings.get("kuberevive_renew_within") or 60))
+
+
+def renew_within_on(node: Node, cluster: Cluster) -> timedelta:
+    """The same on one node: all its certificates end within it where the operator wants them all renewed."""
+    return _ALWAYS if node.name in cluster.renew_all else renew_within(cluster)
 
 
 def authority_of(cert: Cert) -> str:
@@ -108,17 +116,24 @@ def future(cert: Cert, now: datetime) -> bool:
 
 def soon(cert: Cert, within: timedelta) -> timedelta:
     """From which remaining life on this one is renewed: half of it, where a cluster gives its certificates little."""
-    if cert.not_after is None or cert.not_before is None:
+    if cert.not_after is None or cert.not_before is None or within == _ALWAYS:
         return within
     return min(within, (cert.not_after - cert.not_before) / 2)
+
+
+def ends_with_its_ca(cert: Cert, facts: PkiFacts) -> Cert | None:
+    """The CA that signs it, where that ends no later, so that a new one would live no longer; else nothing."""
+    ca = facts.cert(authority_of(cert))
+    if ca is None or ca.not_after is None or cert.not_after is None:
+        return None
+    return ca if ca.not_after - cert.not_after <= timedelta(days=1) else None
 
 
 def near_expiry(cert: Cert, facts: PkiFacts, now: datetime, within: timedelta) -> bool:
     """Whether it ends soon, and a new one would live longer."""
     if cert.not_after is None or cert.expired(now) or cert.not_after - now > soon(cert, within):
         return False
-    ca = facts.cert(authority_of(cert))
-    return ca is None or ca.not_after is None or ca.not_after - cert.not_after > timedelta(days=1)
+    return ends_with_its_ca(cert, facts) is None
 
 
 def needs_renewal(cert: Cert, facts: PkiFacts, now: datetime, within: timedelta) -> bool:

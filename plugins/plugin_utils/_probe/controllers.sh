@@ -1,5 +1,6 @@
 # shellcheck shell=sh
-# Section controllers: controller-manager and scheduler, and what this node's own apiserver tells of leases and nodes.
+# Section controllers: controller-manager and scheduler, and what this node's own apiserver tells of leases, nodes and
+# what kubelets ask to be signed.
 kr_section_controllers() {
   kr_val now "$(date +%s)"
   kr_val kubelet_started "$(kr_started kubelet)"
@@ -24,12 +25,13 @@ kr_controller() {
   kr_port=$(kr_flag "$3" secure-port "$2")
   if ! kr_listens "$kr_port"; then kr_val "$1.listening" no; return 0; fi
   kr_val "$1.listening" yes
+  kr_s_ca
   # Its certificate is self-made in memory, so nothing could verify it; a liveness code from this very node is all that is read.
   kr_val "$1.healthz" "$(printf 'GET /healthz HTTP/1.0\r\n\r\n' |
     kr_s_client -quiet -connect "127.0.0.1:$kr_port" | sed -n '1s/^HTTP[^ ]* \([0-9]*\).*/\1/p')"
 }
 
-# kr_heartbeats: leases and nodes, read with the first admin kubeconfig that this node's own apiserver accepts.
+# kr_heartbeats: leases, nodes and requests, read with the first admin kubeconfig that this node's own apiserver accepts.
 kr_heartbeats() {
   kr_told=$APISERVER_TEXT
   kr_port=$(kr_flag "$kr_told" secure-port 6443)
@@ -48,5 +50,7 @@ kr_heartbeats() {
   [ -n "${kr_lines:-}" ] || { kr_val api no_credential; return 0; }
   kr_val api asked
   kr_out leases printf '%s' "$kr_lines"
-  case $kr_lines in *@code=200*) kr_out nodes kr_nodes "$kr_c" "$kr_ca" 3 "$kr_url" ;; esac
+  case $kr_lines in *@code=200*) ;; *) return 0 ;; esac
+  kr_out nodes kr_nodes "$kr_c" "$kr_ca" 3 "$kr_url"
+  kr_requests "$kr_c" "$kr_ca" 2 "$kr_url" | kr_blob requests
 }

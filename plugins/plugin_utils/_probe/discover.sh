@@ -29,14 +29,26 @@ kr_unit_files() {
   done | awk -F/ '!($NF in seen) { seen[$NF] = 1; print $NF "/" $0 }' | sort -t/ -k1,1 | cut -d/ -f2-
 }
 
+# kr_unit_starts: into KR_STARTS, FILE:ExecStart=… of the units that start any of the components. A node has hundreds of units:
+# they are read once, and not at all where every component has its manifest.
+KR_STARTS=
+kr_unit_starts() {
+  [ -z "$KR_STARTS" ] || return 0
+  kr_units=
+  for kr_d in $KR_UNIT_DIRS; do [ -L "${kr_d%/systemd/system}" ] || kr_units="$kr_units $kr_d/*.service"; done
+  # shellcheck disable=SC2086 # patterns of paths
+  KR_STARTS=none$NL$(grep -sE '^ExecStart=[-@:+!]*"?[^ "]*/(kube-apiserver|etcd|kube-controller-manager|kube-scheduler)([ "]|$)' /dev/null $kr_units 2>/dev/null)
+}
+
 # kr_unit_of COMPONENT: the name of the unit that runs it, its own or one that names the program (etcd-member, etcd3).
 kr_unit_of() {
   for kr_d in $KR_UNIT_DIRS; do
     if [ -f "$kr_d/$1.service" ]; then printf '%s\n' "$1"; return; fi
   done
-  for kr_d in $KR_UNIT_DIRS; do
-    grep -lsE "^ExecStart=[-@:+!]*\"?[^ \"]*/$1([ \"]|\$)" "$kr_d"/*.service 2>/dev/null
-  done | sed -n '1s#.*/\(.*\)\.service$#\1#p'
+  kr_unit_starts
+  case $KR_STARTS in
+    *"/$1"*) printf '%s\n' "$KR_STARTS" | grep -E ":ExecStart=[-@:+!]*\"?[^ \"]*/$1([ \"]|\$)" | sed -n '1s#^.*/\(.*\)\.service:ExecStart=.*#\1#p' ;;
+  esac
 }
 
 # kr_unit NAME: how the unit tells its program to run: ExecStart as it counts after all drop-ins, its variables in their places;
@@ -225,7 +237,7 @@ kr_told() {
 # kr_runs_as NAME: into KR_MANIFEST or KR_UNIT_NAME what runs it here, and into KR_TEXT how it is told to run.
 kr_runs_as() {
   KR_MANIFEST=$(kr_manifest "$1") KR_UNIT_NAME=
-  [ -n "$KR_MANIFEST" ] || KR_UNIT_NAME=$(kr_unit_of "$1")
+  [ -n "$KR_MANIFEST" ] || { kr_unit_starts; KR_UNIT_NAME=$(kr_unit_of "$1"); }
   KR_TEXT=$(kr_component "$1" "$KR_MANIFEST" "$KR_UNIT_NAME")
 }
 

@@ -1,10 +1,17 @@
 # shellcheck shell=sh
 # Section kubelet: unit, configuration, credentials, static pods; its journal only where it does not run well.
 
-# kr_credential PATH: certificates in a file and the hash of the key beside them.
+# kr_credential PATH: certificates in a file and the hash of the key beside them. The first one's key counts again for the file
+# that it is a link to.
+KR_FIRST=
 kr_credential() {
   kr_pem "$1"
-  kr_key "$1"
+  # shellcheck disable=SC3013 # a shell without -ef would look at the key again
+  if [ -z "$KR_FIRST" ]; then
+    KR_FIRST=$1 KR_FIRST_KEY=$(kr_key "$1")
+    printf '%s\n' "$KR_FIRST_KEY"
+  elif [ "$1" -ef "$KR_FIRST" ]; then printf 'key\t%s\t%s\n' "$1" "${KR_FIRST_KEY#key"$TAB"*"$TAB"}"
+  else kr_key "$1"; fi
 }
 
 # kr_kubeconfig_field NAME: a value in the kubelet's kubeconfig, without quotes.
@@ -29,8 +36,26 @@ kr_kubelet_switch() {
   esac
 }
 
+# kr_kubelet_setting KEY: the value of a key of its configuration that stands at the beginning of a line.
+kr_kubelet_setting() { sed -n "s/^$1: *[\"']\{0,1\}\([0-9a-fA-F.:]*\)[\"']\{0,1\} *\(#.*\)\{0,1\}\$/\1/p" "$KUBELET_CONFIG" 2>/dev/null | tail -n 1; }
+
+# Where it serves, and the addresses of this node (interface and address) that a certificate of it may have in it.
+kr_kubelet_served_at() {
+  kr_port=$(kr_kubelet_setting port)
+  kr_at=$(kr_kubelet_setting address)
+  kr_port=$(kr_flag "$KUBELET_TEXT" port "${kr_port:-10250}")
+  kr_at=$(kr_flag "$KUBELET_TEXT" address "${kr_at:-0.0.0.0}")
+  case $kr_at in 0.0.0.0) kr_at=127.0.0.1 ;; ::) kr_at=::1 ;; esac
+  kr_val serving_at "$(kr_host "$kr_at"):$kr_port"
+  kr_have ip || return 0
+  kr_limit 2 ip -o addr show 2>/dev/null | awk '/ scope global / { sub(/\/.*/, "", $4); print $2, $4 }' |
+    head -n 400 | while read -r kr_line; do kr_val address "$kr_line"; done
+}
+
 # The certificate that it serves, where it is told one: its own lie in KUBELET_PKI.
 kr_kubelet_serving() {
+  kr_kubelet_served_at
+  [ ! -e "$KUBELET_PKI/kubelet.crt" ] && [ ! -e "$KUBELET_PKI/kubelet.key" ] || kr_key "$KUBELET_PKI/kubelet.key"
   kr_kubelet_switch rotate-certificates
   kr_kubelet_switch rotate-server-certificates
   kr_pick "$KUBELET_TEXT" tls-cert-file

@@ -53,14 +53,22 @@ kr_state() {
   else KR_STATE=ok; fi
 }
 
+# kr_facts PATH: size, mode, owner and time into KR_META.
+kr_facts() { KR_META=$(stat -L -c "%s$TAB%a$TAB%U:%G$TAB%Y" "$1" 2>/dev/null) || KR_META="0$TAB$TAB${TAB}0"; }
+
 # kr_record PATH BASE64 [STATE]: the file's facts; follows a symbolic link and says where it points.
 kr_record() {
+  kr_facts "$1"
+  kr_recorded "$@"
+}
+
+# kr_recorded: the same, of the file that kr_facts has just looked at.
+kr_recorded() {
   kr_link=
   [ -L "$1" ] && kr_link=$(readlink "$1" 2>/dev/null)
   kr_state "$1" "$2"
   KR_STATE=${3:-$KR_STATE}
-  kr_meta=$(stat -L -c "%s$TAB%a$TAB%U:%G$TAB%Y" "$1" 2>/dev/null) || kr_meta="0$TAB$TAB${TAB}0"
-  printf 'file\t%s\t%s\t%s\t%s\t%s\n' "$1" "$KR_STATE" "$kr_meta" "$kr_link" "$2"
+  printf 'file\t%s\t%s\t%s\t%s\t%s\n' "$1" "$KR_STATE" "$KR_META" "$kr_link" "$2"
 }
 
 kr_stat() { kr_record "$1" ""; }
@@ -70,7 +78,13 @@ kr_file() {
   case $KR_SECRET in
     *"$NL$1$NL"*)
       if grep -qE "kind[\"']?: *[\"']?Pod" "$1" 2>/dev/null; then kr_record "$1" "" withheld; else kr_record "$1" ""; fi ;;
-    *) kr_record "$1" "$([ ! -f "$1" ] || head -c 262144 "$1" 2>/dev/null | $KR_B64)" ;;
+    *)
+      kr_facts "$1"
+      kr_size=${KR_META%%"$TAB"*} kr_body=
+      if [ ! -f "$1" ]; then :
+      elif [ "$kr_size" -gt 0 ] && [ "$kr_size" -le 262144 ]; then kr_body=$($KR_B64 2>/dev/null <"$1")
+      else kr_body=$(head -c 262144 "$1" 2>/dev/null | $KR_B64); fi
+      kr_recorded "$1" "$kr_body" ;;
   esac
 }
 
@@ -141,7 +155,9 @@ kr_key() {
   esac
 }
 
+# kr_kubeconfig_key PATH: of the key in it; mostly there is only the path of one.
 kr_kubeconfig_key() {
+  if kr_have openssl && ! grep -q 'client-key-data:' "$1" 2>/dev/null; then printf 'key\t%s\tunparsable\t\n' "$1"; return; fi
   sed -n 's/.*client-key-data: *"\{0,1\}\([A-Za-z0-9+/=]*\).*/\1/p' "$1" 2>/dev/null | head -n 1 | base64 -d 2>/dev/null | kr_pub "$1"
 }
 
@@ -162,12 +178,21 @@ kr_last_words() {
   kr_out "$1.tail" kr_tail "$kr_l"
 }
 
+KR_S_CA=
+# kr_s_ca: into KR_S_CA the CA file for kr_s_client, or none. A section of several connections says it once before them.
+kr_s_ca() {
+  [ -z "$KR_S_CA" ] || return 0
+  KR_S_CA=none
+  grep -q -- '-END CERTIFICATE-' "$KR_PKI/ca.crt" 2>/dev/null && openssl asn1parse -noout -in "$KR_PKI/ca.crt" >/dev/null 2>&1 &&
+    KR_S_CA=$KR_PKI/ca.crt
+  return 0
+}
+
 # kr_s_client WORD…: one TLS connection. Without a CA file openssl reads all of the system's first, which costs five times the
 # handshake; it is told this cluster's if that can be read. Nothing is verified by it: what is served is looked at, not used.
 kr_s_client() {
-  if grep -q -- '-END CERTIFICATE-' "$KR_PKI/ca.crt" 2>/dev/null && openssl asn1parse -noout -in "$KR_PKI/ca.crt" >/dev/null 2>&1; then
-    set -- -CAfile "$KR_PKI/ca.crt" "$@"
-  fi
+  kr_s_ca
+  [ "$KR_S_CA" = none ] || set -- -CAfile "$KR_S_CA" "$@"
   kr_limit 2 openssl s_client "$@" 2>/dev/null
 }
 

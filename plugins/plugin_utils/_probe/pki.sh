@@ -223,6 +223,7 @@ kr_pki_handshakes() {
     0.0.0.0) kr_host=127.0.0.1 ;;
   esac
   kr_val apiserver "$kr_host:$kr_port"
+  kr_s_ca
   [ -z "$APISERVER_TEXT" ] || kr_pki_served kube-apiserver "${kr_host:-127.0.0.1}:$kr_port" apiserver
   kr_pick "$ETCD_TEXT" listen-client-urls
   kr_pki_served etcd "$(kr_https_at "$KR_PICK")" etcd-server "$kr_etcd_crt" "$kr_etcd_key"

@@ -14,7 +14,7 @@ __all__ = ["KINDS", "PHASES", "Planned", "Refused", "StepKind", "load", "registe
 # The order of the repair plays. A phase is a layer, or a part of a layer that must come earlier.
 PHASES = (
     *("host", "runtime", "pki", "etcd_hold", "kubelet", "etcd", "apiserver_encryption", "apiserver", "rbac"),
-    "controllers",
+    *("controllers", "kubelet_serving"),
 )
 
 
@@ -73,5 +73,6 @@ def load() -> None:
         "probes",
         "rbac",
         "controllers",
+        "serving",
     ):
         importlib.import_module(f"{__name__}.{layer}")

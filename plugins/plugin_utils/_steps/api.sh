@@ -71,6 +71,12 @@ kr_health() {
   esac
 }
 
+# kr_ready_at SECONDS URL: that kube-apiserver says that it is ready. KR_ARG_CA, KR_ARG_CERT, KR_ARG_KEY: as in kr_health.
+kr_ready_at() { kr_health "$KR_ARG_CA" "$1" "$KR_ARG_CERT" "$KR_ARG_KEY" "$2/readyz" | grep -qx '@code=200'; }
+
+# kr_newer NAME SECOND: a process of that name runs that began later; the kernel's time of boot wavers by a second.
+kr_newer() { kr_now=$(kr_started "$1") && [ "$kr_now" -gt "$(($2 + 1))" ]; }
+
 # kr_conf_word KUBECONFIG KEY: the first value of that key.
 kr_conf_word() { sed -n "s/^[ -]*$2: *[\"']\{0,1\}\([^\"' ]*\)[\"']\{0,1\} *\$/\1/p;/^[ -]*$2:/q" "$1" 2>/dev/null; }
 
@@ -124,6 +130,36 @@ kr_leases() {
 kr_nodes() {
   kr_as "$1" "$2" "$3" "$4/api/v1/nodes?pretty=0&includeObject=None" \
     -H 'Accept: application/json;as=Table;v=v1;g=meta.k8s.io' | kr_node_lines
+}
+
+# kr_requests KUBECONFIG CA SECONDS https://ADDRESS:PORT: what kubelets ask to be signed as their serving certificates and nobody has
+# approved or denied: each as one line of JSON, of each who asks the three newest (all of a day lie there); @version= the API's.
+kr_requests() {
+  for kr_v in v1 v1beta1; do
+    kr_list=$4/apis/certificates.k8s.io/$kr_v/certificatesigningrequests
+    echo "@version=$kr_v"
+    kr_as "$1" "$2" "$3" "$kr_list?pretty=0&fieldSelector=spec.signerName%3Dkubernetes.io%2Fkubelet-serving" | kr_request_lines || return 0
+  done
+}
+
+# kr_request_lines: of such a list on stdin; code and error lines of kr_get pass. True where that version is not there.
+kr_request_lines() {
+  awk '{ gsub(/\{"metadata":\{"name":"/, "\n&"); print }' | awk '
+    function word(key) {
+      if (!match($0, "\"" key "\":\"[^\"]*\"")) return ""
+      return substr($0, RSTART + length(key) + 4, RLENGTH - length(key) - 5)
+    }
+    /^@code=404/ { gone = 1 }
+    /^@code=|^curl: / { print; next }
+    !/^\{"metadata":\{"name":"/ || !/"status":\{\}/ || length($0) > 32768 { next }
+    {
+      who = word("username"); at = word("creationTimestamp")
+      for (i = 1; i <= 3; i++) if (!((who, i) in line) || at > when[who, i]) break
+      if (i > 3) next
+      for (j = 3; j > i; j--) if ((who, j - 1) in line) { line[who, j] = line[who, j - 1]; when[who, j] = when[who, j - 1] }
+      line[who, i] = $0; when[who, i] = at
+    }
+    END { for (each in line) print line[each]; exit !gone }'
 }
 
 # kr_root RESOURCE: path below which its group's preferred version is served, at KR_URL with KR_CONF (empty: nowhere).

@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from ansible_collections.kuberevive.cluster.plugins.plugin_utils._facts.apiserver import ApiserverFacts
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils._facts.pki import Served
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils._steps import Planned, Refused, StepKind, register
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils.model import Cluster, Finding, Node
 
-__all__ = ["asking_args", "restart_args"]
+__all__ = ["asking_args", "own_url", "restart_args"]
 
 _APISERVER = "kube-apiserver"
 
@@ -29,6 +30,11 @@ def asking_args(node: Node) -> dict[str, Any]:
         "cert": flags.get("kubelet-client-certificate", f"{own}.crt"),
         "key": flags.get("kubelet-client-key", f"{own}.key"),
     }
+
+
+def own_url(api: ApiserverFacts) -> str:
+    """https://ADDRESS:PORT of that kube-apiserver."""
+    return f"https://{f'[{api.address}]' if ':' in api.address else api.address}:{api.port}"
 
 
 def restart_args(node: Node, components: tuple[str, ...]) -> dict[str, Any] | str:

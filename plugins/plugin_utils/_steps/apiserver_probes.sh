@@ -24,12 +24,7 @@ kr_swap() {
   kr_put_via "${kr_dir%/*}" "$KR_ARG_FILE" "$KR_ARG_MODE" "$KR_ARG_OWNER" || exit 4
 }
 
-kr_newer() { kr_now=$(kr_started kube-apiserver) && [ "$kr_now" -gt $((kr_before + 1)) ]; }
-
-kr_ready() {
-  kr_newer && kr_health "$KR_ARG_CA" 3 "$KR_ARG_CERT" "$KR_ARG_KEY" \
-    "https://$(kr_host "$KR_ARG_ADDRESS"):$KR_ARG_PORT/readyz" | grep -qx '@code=200'
-}
+kr_ready() { kr_newer kube-apiserver "$kr_before" && kr_ready_at 3 "https://$(kr_host "$KR_ARG_ADDRESS"):$KR_ARG_PORT"; }
 
 kr_back() {
   kr_old=$(kr_kept "$KR_ARG_FILE") || kr_fail "$1; there is no copy of the old manifest"

@@ -3,8 +3,6 @@
 # KR_ARG_ADDRESS, _PORT, _CA, _CERT, _KEY: this node's kube-apiserver, as in kr_health; KR_ARG_PEERS: https://ADDRESS:PORT of the other
 # masters'; KR_ARG_VOTERS: client URLs of etcd's members, KR_ARG_VOTER_CA, _CERT, _KEY; KR_ARG_SHOWN: rows ADDRESS:PORT|PATH. Needs api.sh.
 
-kr_ready_at() { kr_health "$KR_ARG_CA" 5 "$KR_ARG_CERT" "$KR_ARG_KEY" "$1/readyz" | grep -qx '@code=200'; }
-
 # kr_reads_at URL: a linearizable read, which only a voter with a quorum answers.
 kr_reads_at() {
   kr_get "$KR_ARG_VOTER_CA" 5 --cert "$KR_ARG_VOTER_CERT" --key "$KR_ARG_VOTER_KEY" -d '{"key":"AA==","limit":"1"}' "$1/v3/kv/range" |
@@ -23,7 +21,7 @@ kr_all_well() {
   KR_UNWELL=
   shift
   for kr_u in "$@"; do
-    kr_wait "$kr_secs_each" "kube-apiserver at $kr_u to be ready" kr_ready_at "$kr_u" || { KR_UNWELL="kube-apiserver at $kr_u is not ready"; return 1; }
+    kr_wait "$kr_secs_each" "kube-apiserver at $kr_u to be ready" kr_ready_at 5 "$kr_u" || { KR_UNWELL="kube-apiserver at $kr_u is not ready"; return 1; }
   done
   for kr_u in $KR_ARG_VOTERS; do
     kr_wait "$kr_secs_each" "etcd at $kr_u to read with a quorum" kr_reads_at "$kr_u" || { KR_UNWELL="etcd at $kr_u reads nothing with a quorum"; return 1; }

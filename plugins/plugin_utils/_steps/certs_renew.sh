@@ -187,6 +187,7 @@ kr_say() {
 kr_renew() {
   kr_have openssl || kr_refuse no_openssl "there is no openssl on this node, so nothing that is renewed could be proven"
   kr_clock
+  kr_alone certs_renew 300
   kr_workplace
   printf '%s\n' "$KR_ARG_ROWS" >"$KR_WORK/rows" || kr_refuse no_room "no room in $KR_WORK"
   kr_rows kr_look

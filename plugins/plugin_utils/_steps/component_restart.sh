@@ -53,15 +53,6 @@ kr_end() {
   kr_wait 10 "$1 to be gone" kr_gone "$1" "$2" || kr_fail "the container of $1 ($2) does not end, not even after KILL"
 }
 
-kr_newer() {
-  kr_now=$(kr_started "$1") && [ "$kr_now" -gt "$(($2 + 1))" ] # the kernel's time of boot wavers by a second
-}
-
-kr_ready() {
-  kr_health "$KR_ARG_CA" 3 "$KR_ARG_CERT" "$KR_ARG_KEY" "https://$(kr_host "$KR_ARG_ADDRESS"):$KR_ARG_PORT/readyz" |
-    grep -qx '@code=200'
-}
-
 # kr_said NAME UNIT: its last lines.
 kr_said() {
   if [ "$2" != - ]; then kr_unit_log "$2" 10; return; fi
@@ -81,7 +72,8 @@ kr_serves() {
   case $1 in
     kube-apiserver)
       kr_have curl || { kr_note "there is no curl here to ask $1 with"; return 0; }
-      kr_wait 120 "$1 to answer ready at $KR_ARG_ADDRESS:$KR_ARG_PORT" kr_ready || kr_fail "$1 was restarted but is not ready within 120 s" ;;
+      kr_wait 120 "$1 to answer ready at $KR_ARG_ADDRESS:$KR_ARG_PORT" kr_ready_at 3 "https://$(kr_host "$KR_ARG_ADDRESS"):$KR_ARG_PORT" ||
+        kr_fail "$1 was restarted but is not ready within 120 s" ;;
     *) kr_wait 90 "$1 to be accepted by the API server" kr_accepted "$1" "$2" ||
         kr_fail "$1 was restarted but the API server still does not accept it" ;;
   esac

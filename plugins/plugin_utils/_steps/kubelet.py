@@ -14,6 +14,7 @@ from ansible_collections.kuberevive.cluster.plugins.plugin_utils._facts.base imp
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils._facts.certs import Cert
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils._facts.kubelet import KubeletFacts
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils._judge.host import clock_problem
+from ansible_collections.kuberevive.cluster.plugins.plugin_utils._judge.kubelet import facts
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils._steps import Planned, Refused, StepKind, register
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils.model import Cluster, Finding, Node
 
@@ -24,18 +25,12 @@ _NAME = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?")
 _PER_HOST = ("providerID", "address", "staticPodURLHeader")
 
 
-def _kubelet(node: Node) -> KubeletFacts:
-    if node.kubelet is None:
-        raise ValueError(f"the kubelet of {node.name} was not read")
-    return node.kubelet
-
-
 # kubelet_credential
 
 
 def plan_credential(node: Node, cluster: Cluster, findings: tuple[Finding, ...]) -> Planned | Refused:
     """Point to an older certificate that still holds, else have a master sign a new one."""
-    kubelet = _kubelet(node)
+    kubelet = facts(node)
     name = _node_name(kubelet)
     if isinstance(name, Refused):
         return name
@@ -121,7 +116,7 @@ def _authority(master: Node, node: Node, cluster: Cluster) -> Cert | str:
         return f"the CA's key is {ca.key_state} there"
     if ca.expired(cluster.now + timedelta(days=1)):
         return f"its CA expires on {ca.not_after:%Y-%m-%d}"
-    if ca.public_sha256 not in _kubelet(node).ca_public:
+    if ca.public_sha256 not in facts(node).ca_public:
         return "its CA is not the one this node trusts"
     return ca
 
@@ -134,7 +129,7 @@ def _days(authority: Cert, cluster: Cluster) -> int:
 
 def effect_credential(node: Node, args: Mapping[str, Any]) -> Node:
     """The kubelet has a certificate of its own that holds."""
-    kubelet = _kubelet(node)
+    kubelet = facts(node)
     fresh = Cert(
         name=kubelet.current_pem,
         path=kubelet.current_pem,
@@ -158,7 +153,7 @@ def effect_credential(node: Node, args: Mapping[str, Any]) -> Node:
 
 def plan_kubeconfig(node: Node, cluster: Cluster, findings: tuple[Finding, ...]) -> Planned | Refused:
     """Rebuild kubelet.conf from a peer's cluster entry; the credential stays a file of this node."""
-    kubelet = _kubelet(node)
+    kubelet = facts(node)
     name = _node_name(kubelet)
     if isinstance(name, Refused):
         return name
@@ -210,7 +205,7 @@ def _server(node: Node, peer: Node, server: str) -> str:
 
 def effect_kubeconfig(node: Node, args: Mapping[str, Any]) -> Node:
     """kubelet.conf is there and names the node's own certificate."""
-    kubelet = _kubelet(node)
+    kubelet = facts(node)
     fact = replace(kubelet.kubeconfig or FileFact(str(args.get("path", "")), "missing"), state="ok")
     changed = replace(
         kubelet,
@@ -227,11 +222,11 @@ def effect_kubeconfig(node: Node, args: Mapping[str, Any]) -> Node:
 
 def plan_config(node: Node, cluster: Cluster, findings: tuple[Finding, ...]) -> Planned | Refused:
     """config.yaml as a peer of the same version has it, if nothing in it is a matter of the single host."""
-    kubelet = _kubelet(node)
+    kubelet = facts(node)
     path = kubelet.config.path if kubelet.config else "/var/lib/kubelet/config.yaml"
     reasons: list[str] = []
     for peer in _peers(node, cluster):
-        other = _kubelet(peer)
+        other = facts(peer)
         if not other.config or not other.config_kind_ok:
             continue
         why = _not_for(node, kubelet, other)
@@ -256,7 +251,7 @@ def _not_for(node: Node, own: KubeletFacts, other: KubeletFacts) -> str:
 
 def effect_config(node: Node, args: Mapping[str, Any]) -> Node:
     """config.yaml is a KubeletConfiguration."""
-    kubelet = _kubelet(node)
+    kubelet = facts(node)
     fact = FileFact(str(args.get("path", "")), "ok", content=str(args.get("content", "")))
     return replace(node, kubelet=replace(kubelet, config=fact, config_kind_ok=True))
 
@@ -266,14 +261,14 @@ def effect_config(node: Node, args: Mapping[str, Any]) -> Node:
 
 def plan_admin(node: Node, cluster: Cluster, findings: tuple[Finding, ...]) -> Planned | Refused:
     """Move them away; who signed them cannot take them back, so they are reported as leaked."""
-    kubelet = _kubelet(node)
+    kubelet = facts(node)
     paths = [a.path for a in kubelet.admin_credentials if a.path.startswith(kubelet.cert_dir + "/")]
     return Planned(f"move {len(paths)} cluster-admin credentials out of the kubelet's files", {"paths": paths})
 
 
 def effect_admin(node: Node, args: Mapping[str, Any]) -> Node:
     """None is left there."""
-    return replace(node, kubelet=replace(_kubelet(node), admin_credentials=()))
+    return replace(node, kubelet=replace(facts(node), admin_credentials=()))
 
 
 # kubelet_checkpoint
@@ -281,7 +276,7 @@ def effect_admin(node: Node, args: Mapping[str, Any]) -> Node:
 
 def plan_checkpoint(node: Node, cluster: Cluster, findings: tuple[Finding, ...]) -> Planned | Refused:
     """Only state that kubelet makes again by itself."""
-    kubelet = _kubelet(node)
+    kubelet = facts(node)
     broken = [c.path for c in kubelet.checkpoints if c.problem]
     if any(path.endswith("dra_manager_state") for path in broken):
         return Refused("dra_manager_state holds prepared resource claims: drain the node, then move it away by hand")
@@ -292,7 +287,7 @@ def plan_checkpoint(node: Node, cluster: Cluster, findings: tuple[Finding, ...])
 
 def effect_checkpoint(node: Node, args: Mapping[str, Any]) -> Node:
     """They are gone."""
-    kubelet = _kubelet(node)
+    kubelet = facts(node)
     gone = set(args.get("paths") or ())
     return replace(
         node, kubelet=replace(kubelet, checkpoints=tuple(c for c in kubelet.checkpoints if c.path not in gone))
@@ -304,7 +299,7 @@ def effect_checkpoint(node: Node, args: Mapping[str, Any]) -> Node:
 
 def plan_start(node: Node, cluster: Cluster, findings: tuple[Finding, ...]) -> Planned | Refused:
     """Last in the phase; only when nothing that keeps it from starting is refused."""
-    kubelet = _kubelet(node)
+    kubelet = facts(node)
     if kubelet.load == "masked":
         return Refused("kubelet.service is masked: somebody meant it not to run; systemctl unmask kubelet allows it")
     if node.is_master and node.etcd is None:
@@ -348,7 +343,7 @@ def _etcd_dead(node: Node) -> bool:
 
 def effect_start(node: Node, args: Mapping[str, Any]) -> Node:
     """It runs, and would after a reboot."""
-    kubelet = replace(_kubelet(node), running=True, healthz="ok", active="active", enabled="enabled", log_tail=())
+    kubelet = replace(facts(node), running=True, healthz="ok", active="active", enabled="enabled", log_tail=())
     host = node.host
     if host is not None:
         units = tuple(
@@ -374,7 +369,7 @@ def _together(own: str) -> _Plan:
 
     def decide(node: Node, cluster: Cluster, findings: tuple[Finding, ...]) -> Planned | Refused:
         decided = _STOPPED[own](node, cluster, findings)
-        kubelet = _kubelet(node)
+        kubelet = facts(node)
         if isinstance(decided, Refused) or not kubelet.well:
             return decided
         for kind in _blocking(kubelet, cluster):

@@ -32,6 +32,13 @@ kr_limit() {
   if kr_have timeout; then timeout "$@"; else shift; "$@"; fi
 }
 
+# kr_alone NAME SECONDS: nobody else does this on the node until this sh ends, also not what a run that was killed has left at work.
+kr_alone() {
+  kr_have flock && mkdir -p /run/kuberevive 2>/dev/null && : 2>/dev/null >>"/run/kuberevive/$1.lock" || return 0
+  exec 9>>"/run/kuberevive/$1.lock"
+  flock -w "$2" 9 || kr_refuse busy "another run is at the same work on this node and was not ready within $2 s: wait for its end"
+}
+
 # kr_tick: seconds that pass alike whatever is done to the node's clock, into KR_TICK.
 kr_tick() {
   { read -r KR_TICK _ </proc/uptime; } 2>/dev/null || KR_TICK=$(date +%s)

@@ -19,12 +19,15 @@ from ansible_collections.kuberevive.cluster.plugins.plugin_utils._judge.pki_need
     managed,
     needs_renewal,
     renew_within,
+    renew_within_on,
     soon,
     stale_copies,
 )
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils._steps import Planned, Refused, StepKind, register
-from ansible_collections.kuberevive.cluster.plugins.plugin_utils._steps.apiserver import asking_args
+from ansible_collections.kuberevive.cluster.plugins.plugin_utils._steps.apiserver import asking_args, own_url
+from ansible_collections.kuberevive.cluster.plugins.plugin_utils._steps.etcd import peer_args
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils._steps.pki_template import template
+from ansible_collections.kuberevive.cluster.plugins.plugin_utils.etcd_view import reference
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils.model import Cluster, Finding, Node
 
 _LIFE = timedelta(days=365)
@@ -43,7 +46,7 @@ _STANDARD = {
 def _plan_renew(node: Node, cluster: Cluster, findings: tuple[Finding, ...]) -> Planned | Refused:
     facts, now = facts_of(node), cluster.now
     limit = float(cluster.settings.get("kuberevive_max_clock_skew") or 30)
-    within = renew_within(cluster)
+    within = renew_within_on(node, cluster)
     wanted = [c for c in managed(node) if needs_renewal(c, facts, now, within)]
     rows = {c.name: _row(c, node, cluster, facts) for c in managed(node)}
     problems = {c.name: row.reason for c in wanted if isinstance(row := rows[c.name], Refused)}
@@ -67,25 +70,31 @@ def _plan_renew(node: Node, cluster: Cluster, findings: tuple[Finding, ...]) -> 
         "days": max(1, (ends - now).days),
         "not_after": ends.isoformat(),
         "all": [c.name for c in chosen],
-        **_living(node, cluster, chosen),
     }
-    return Planned(title, args)
+    living = _living(node, cluster, chosen)
+    return living if isinstance(living, Refused) else Planned(title, {**args, **living})
 
 
-def _living(node: Node, cluster: Cluster, chosen: list[Cert]) -> dict[str, Any]:
-    """Whom the node asks before and after, where nothing is broken yet and nobody shall notice; else nothing is asked."""
+def _living(node: Node, cluster: Cluster, chosen: list[Cert]) -> dict[str, Any] | Refused:
+    """Whom the node asks before and after, and where a snapshot is taken first, where nothing is broken yet and nobody shall notice.
+
+    Else nobody is asked.
+    """
     facts, api, etcd, now = facts_of(node), node.apiserver, node.etcd, cluster.now
     sound = not any(broken(c) or c.expired(now) or future(c, now) for c in managed(node))
     if not sound or api is None or api.readyz != 200:
         return {"living": ""}
     apis = [m.apiserver for m in cluster.masters if m is not node and m.reachable and m.apiserver is not None]
-    hosts = [(f"[{a.address}]" if ":" in a.address else a.address, a.port) for a in apis if a.present]
     members = [m.etcd for m in cluster.masters if m.reachable and m.etcd is not None and m.etcd.present]
+    peer = reference(cluster)
+    if members and peer is None:
+        return Refused("no member of etcd answers with a quorum, so no snapshot can be taken before: repair etcd first")
     shown = [(s.address, facts.cert(s.file)) for s in facts.served if s.sha256 and s.file in {c.name for c in chosen}]
     return {
         "living": "yes",
         **asking_args(node),
-        "peers": [f"https://{host}:{port}" for host, port in hosts],
+        **(peer_args(peer) if peer is not None else {}),
+        "peers": [own_url(a) for a in apis if a.present],
         "voters": [url for member in members for url in member.client_urls[:1]],
         "voter_ca": etcd.ca_file if etcd else "",
         "voter_cert": etcd.cert_file if etcd else "",

@@ -237,6 +237,20 @@ def test_what_a_kubelet_serves_is_found(
     assert [c.subject for c in facts.ca_others] == ["CN=system:node:w1,O=system:nodes"]
 
 
+def test_what_somebody_put_where_the_kubelets_own_would_lie_is_told_apart(shell: list[str], tmp_path: Path) -> None:
+    (tmp_path / "pki").mkdir()
+    (tmp_path / "pki/kubelet.crt").write_text(CLIENT)
+    (tmp_path / "pki/kubelet.key").write_text("")
+    facts = kubelet(shell, tmp_path, "", "port: 10350 # of ours\naddress: '192.0.2.1'\n")
+    assert facts.serving is not None
+    assert (facts.serving_by, facts.serving.key_state, facts.serving_at) == ("placed", "empty", "192.0.2.1:10350")
+    (tmp_path / "pki/kubelet.crt").unlink()
+    (tmp_path / "pki/kubelet.key").write_text(KEY)
+    half = kubelet(shell, tmp_path, "--port=10250 --address=::", "port: 10350\n")
+    assert half.serving is not None
+    assert (half.serving_by, half.serving.state, half.serving_at) == ("itself", "missing", "[::1]:10250")
+
+
 def test_a_kubelet_that_made_nothing_yet_serves_nothing(shell: list[str], tmp_path: Path) -> None:
     assert kubelet(shell, tmp_path, "", "").serving is None
     requested = kubelet(shell, tmp_path, "", "serverTLSBootstrap: true\n").serving

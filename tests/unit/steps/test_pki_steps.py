@@ -6,6 +6,7 @@ import base64
 import os
 import shlex
 import shutil
+import signal
 import socket
 import subprocess
 import time
@@ -83,17 +84,12 @@ class Host:
         env = {**os.environ, "PATH": f"{self.root}/bin:{os.environ['PATH']}"}
         return subprocess.run(command, input=script, env=env, capture_output=True, text=True, check=False)
 
+    def defaults(self, living: str = "") -> dict[str, Any]:
+        now = int(time.time())
+        return {"command": "", "names": [], "within": 30, "days": 365, "skew": 30, "now": now, "living": living}
+
     def renew(self, *rows: str, **args: Any) -> subprocess.CompletedProcess[str]:
-        defaults = {
-            "command": "",
-            "names": [],
-            "within": 30,
-            "days": 365,
-            "skew": 30,
-            "now": int(time.time()),
-            "living": "",
-        }
-        return self.run("certs_renew", rows=list(rows), **{**defaults, **args})
+        return self.run("certs_renew", rows=list(rows), **{**self.defaults(), **args})
 
     def renew_living(self, *rows: str, **args: Any) -> subprocess.CompletedProcess[str]:
         """The same where processes are asked before and after; what would be waited for is asked once."""
@@ -102,17 +98,10 @@ class Host:
         asked = {"address": "10.0.0.1", "port": 6443, "ca": self.ca, "cert": "c", "key": "k", "shown": []}
         others = {"peers": ["https://10.0.0.2:6443"], "voters": ["https://10.0.0.1:2379", "https://10.0.0.2:2379"]}
         voter = {"voter_ca": self.ca, "voter_cert": "c", "voter_key": "k"}
-        defaults = {
-            "command": "",
-            "names": [],
-            "within": 30,
-            "days": 365,
-            "skew": 30,
-            "now": int(time.time()),
-            "living": "yes",
-        }
         text = "\n".join([at_once, *((STEPS / name).read_text() for name in names)])
-        return self.say(text, "certs_renew", rows=list(rows), **{**defaults, **asked, **others, **voter, **args})
+        return self.say(
+            text, "certs_renew", rows=list(rows), **{**self.defaults("yes"), **asked, **others, **voter, **args}
+        )
 
     def answers(self, *silent: str) -> None:
         """curl: every health and every read is well, but for URLs with one of these words."""
@@ -285,6 +274,24 @@ def test_an_expired_admin_conf_refreshes_nothing(host: Host) -> None:
     done = host.run("kubeconfig_refresh", admin=admin, ca=host.ca, copies=[str(copy)])
     assert done.returncode == 3
     assert "@refused admin_conf" in done.stdout
+
+
+def test_a_renewal_that_a_killed_run_left_at_work_is_waited_for(host: Host) -> None:
+    """Nothing is changed while somebody else is at it."""
+    crt, key = host.sign("apiserver", "/CN=kube-apiserver", days="1")
+    before = crt.read_bytes()
+    place = host.root / "vault"
+    place.mkdir()
+    held = ["flock", "-o", f"{place}/certs_renew.lock", "sh", "-c", f"touch {place}/held; exec sleep 30"]
+    with subprocess.Popen(held, start_new_session=True) as other:
+        while not (place / "held").exists():
+            time.sleep(0.05)
+        text = (STEPS / "certs_renew.sh").read_text().replace("certs_renew 300", "certs_renew 1")
+        done = host.say(text, "certs_renew", rows=[host.row("apiserver", crt, key)], **host.defaults())
+        os.killpg(other.pid, signal.SIGKILL)
+    assert "@refused busy " in done.stdout
+    assert crt.read_bytes() == before
+    assert "@changed" in host.renew(host.row("apiserver", crt, key)).stdout
 
 
 def test_a_living_cluster_is_asked_before_and_after(host: Host) -> None:

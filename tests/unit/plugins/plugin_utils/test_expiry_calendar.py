@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from functools import reduce
 
 import pytest
 from builders.captured import captured
@@ -96,7 +97,9 @@ def test_each_row_says_what_it_is_and_who_renews_it(healthy: Cluster) -> None:
     assert told["/root/.kube/config"] == ("user_copy", "ca", renewed)
     assert told[f"{PKI}/etcd/ca.crt"] == ("ca", "etcd-ca", "operator")
     assert told[f"{KUBELET}/kubelet-client-current.pem"] == ("client", "ca", "kubelet")
-    assert told[f"{KUBELET}/kubelet.crt"] == ("serving", "", "operator")
+    assert told[f"{KUBELET}/kubelet.crt"] == ("serving", "", renewed)
+    unneeded = {row.path for row in made.rows if row.node == "m1" and not row.relied_on}
+    assert unneeded == {"/root/.kube/config", f"{KUBELET}/kubelet.crt"}
     row = of(made, "w1", f"{KUBELET}/kubelet-client-current.pem")
     assert (row.name, row.subject, row.issuer) == (
         "kubelet-client",
@@ -123,15 +126,27 @@ def test_what_a_power_loss_let_expire_is_critical_and_comes_first(profile: str) 
 @pytest.mark.parametrize(("days", "state"), [(60.1, "ok"), (59.9, "near"), (-0.1, "expired")])
 def test_near_begins_at_the_setting(healthy: Cluster, days: float, state: str) -> None:
     ends = healthy.now + timedelta(days=days)
-    row = of(calendar(with_certs(healthy, one("apiserver", not_after=ends)), NAMES), "m2", f"{PKI}/apiserver.crt")
+    year = one("apiserver", not_before=ends - timedelta(days=365), not_after=ends)
+    row = of(calendar(with_certs(healthy, year), NAMES), "m2", f"{PKI}/apiserver.crt")
     assert (row.state, row.critical) == (state, state == "expired")
 
 
 def test_the_operators_setting_counts(healthy: Cluster) -> None:
-    made = calendar(replace(healthy, settings={"kuberevive_renew_within": 400}), NAMES)
+    later = replace(healthy, now=healthy.now + timedelta(days=200))  # more than half of a year's life
+    assert {row.state for row in calendar(later, NAMES).rows} == {"ok"}
+    made = calendar(replace(later, settings={"kuberevive_renew_within": 400}), NAMES)
     near = {row.kind for row in made.rows if row.state == "near"}
     assert near == {"serving", "client", "kubeconfig", "user_copy"}
     assert ending(made) == ""
+
+
+def test_of_a_short_life_half_is_near(healthy: Cluster) -> None:
+    def state(left: float) -> str:
+        begins, ends = healthy.now - timedelta(days=30 - left), healthy.now + timedelta(days=left)
+        short = with_certs(healthy, one("apiserver", not_before=begins, not_after=ends))
+        return of(calendar(short, NAMES), "m2", f"{PKI}/apiserver.crt").state
+
+    assert (state(15.1), state(14.9)) == ("ok", "near")
 
 
 def test_what_kubelet_renews_is_near_only_when_it_is_late(healthy: Cluster) -> None:
@@ -167,7 +182,9 @@ def test_without_a_way_to_sign_it_is_the_operators(healthy: Cluster, change: Cal
 
 def test_what_ends_with_its_ca_is_the_operators(healthy: Cluster) -> None:
     ends = healthy.now + timedelta(days=20)
-    short = with_certs(healthy, lambda c: replace(c, not_after=ends) if c.name in ("ca", "apiserver") else c)
+    begins = ends - timedelta(days=365)
+    year = (one(name, not_before=begins, not_after=ends) for name in ("ca", "apiserver"))
+    short = reduce(with_certs, year, healthy)
     row = of(calendar(short, NAMES), "m1", f"{PKI}/apiserver.crt")
     assert (row.state, row.renewed_by, row.because) == ("near", "operator", f"its CA {PKI}/ca.crt ends no later")
     longer = with_certs(short, one("ca", not_after=ends + timedelta(days=2)))
@@ -261,9 +278,7 @@ def test_kubelets_of_other_ways(healthy: Cluster) -> None:
         (row,) = [row for row in made.rows if (row.node, row.name) == ("w1", "kubelet-client")]
         return row.renewed_by, row.because
 
-    who, why = client(lambda k: replace(k, rotates=False))
-    assert who == "operator"
-    assert "rotateCertificates is off" in why
+    assert client(lambda k: replace(k, rotates=False)) == ("renew-certificates.yml", "rotateCertificates is off")
     elsewhere = "/etc/kubernetes/kubelet.conf"
     who, why = client(lambda k: replace(k, client=k.client and replace(k.client, path=elsewhere, kind="kubeconfig")))
     assert who == "operator"
@@ -273,7 +288,12 @@ def test_kubelets_of_other_ways(healthy: Cluster) -> None:
 
 @pytest.mark.parametrize(
     ("by", "who", "critical"),
-    [("itself", "operator", False), ("told", "operator", True), ("rotation", "kubelet", True)],
+    [
+        ("itself", "renew-certificates.yml", False),
+        ("told", "operator", True),
+        ("placed", "operator", True),
+        ("rotation", "kubelet", True),
+    ],
 )
 def test_an_expired_serving_certificate_of_a_kubelet(healthy: Cluster, by: str, who: str, critical: bool) -> None:
     def over(kubelet: KubeletFacts) -> KubeletFacts:
@@ -283,7 +303,7 @@ def test_an_expired_serving_certificate_of_a_kubelet(healthy: Cluster, by: str, 
 
     made = calendar(with_kubelet(healthy, "w1", over), NAMES)
     row = of(made, "w1", f"{KUBELET}/kubelet.crt")
-    assert (row.state, row.renewed_by, row.critical) == ("expired", who, critical)
+    assert (row.state, row.renewed_by, row.critical, row.relied_on) == ("expired", who, critical, critical)
     assert bool(ending(made)) == critical
 
 

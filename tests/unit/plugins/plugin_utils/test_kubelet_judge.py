@@ -265,6 +265,16 @@ def test_near_expiry_only_where_rotation_did_not_happen(days: float, age: float,
 
 
 @pytest.mark.parametrize(
+    ("days", "age", "expected"), [(61, 300, False), (59, 300, True), (11, 9, False), (9, 11, True)]
+)
+def test_without_rotation_it_is_near_as_all_others_are(days: float, age: float, expected: bool) -> None:
+    worker = Records("w1")
+    worker.file("/var/lib/kubelet/config.yaml", CONFIG.replace("rotateCertificates: true", "rotateCertificates: false"))
+    worker.pem(CURRENT, *CA.sign("system:node:w1", "system:nodes", days=days, age=age), link=DATED)
+    assert ("kubelet.client_cert_near_expiry" in found(cluster_of(worker))) is expected
+
+
+@pytest.mark.parametrize(
     ("state", "content"), [("missing", ""), ("empty", ""), ("nul", ""), ("ok", "x"), ("ok", "kind: Config\n")]
 )
 def test_a_lost_kubeconfig_is_written_again_from_a_peer(state: str, content: str) -> None:
