@@ -34,8 +34,8 @@ CAPTURED = ROOT / "tests" / "rules" / "captured"
 # Labels that Prometheus gives to what it scrapes.
 SCRAPED = {"job", "instance", "metrics_path"}
 
-# Prometheus itself, and the blackbox exporter: no component exports these.
-MADE_ELSEWHERE = {"up", "probe_ssl_earliest_cert_expiry"}
+# Prometheus itself, the blackbox exporter, node_exporter: neither a component nor kuberevive-run exports these.
+MADE_ELSEWHERE = {"up", "probe_ssl_earliest_cert_expiry", "node_textfile_scrape_error"}
 
 Series = tuple[str, dict[str, str]]
 

@@ -1,5 +1,5 @@
-"""extras/prometheus: promtool accepts the rules and what they do, real components export what they ask for, the playbooks they
-name exist."""
+"""extras/prometheus: promtool accepts the rules and what they do, real components and kuberevive-run export what they ask for, the
+playbooks they name exist."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from rules.cases import FILES, alerts, asked_by, cases
+from rules.jobs import KUBEREVIVE_RUN, written
 from rules.selecting import (
     CAPTURED,
     MADE_ELSEWHERE,
@@ -17,6 +18,7 @@ from rules.selecting import (
     RULES,
     SCRAPED,
     Selector,
+    Series,
     exported,
     groups,
     labels_of,
@@ -25,6 +27,7 @@ from rules.selecting import (
 )
 
 VERSIONS = ("1.20.15", "1.36.3")
+OURS = "kuberevive_"  # how every name begins that kuberevive-run exports, and no other
 
 # One count has had three names. A rule that asks for one of them asks for all, and each version has its own.
 NAMES_OF_ONE_VERSION = {
@@ -38,16 +41,23 @@ def rule_name(rule: dict[str, Any]) -> str:
     return str(rule.get("alert") or rule["record"])
 
 
-def asked_of_components(rule: dict[str, Any]) -> list[Selector]:
-    return [s for s in selectors(rule["expr"]) if s.name not in MADE_ELSEWHERE]
+def series_of(source: str) -> list[Series]:
+    """All that a version's components export, or kuberevive-run."""
+    return written() if source == KUBEREVIVE_RUN else exported(source)
+
+
+def asked_of(source: str, rule: dict[str, Any]) -> list[Selector]:
+    """What a rule asks of one that exports: of a version's components, or of kuberevive-run."""
+    asked = [s for s in selectors(rule["expr"]) if s.name not in MADE_ELSEWHERE]
+    return [s for s in asked if s.name.startswith(OURS) == (source == KUBEREVIVE_RUN)]
 
 
 def claims() -> list[Any]:
-    """Every rule that asks components for something, with each version: all are said to work with both."""
+    """Every rule that asks components for something, with each version: all are said to work with both; and kuberevive-run's."""
     found = []
-    for version in VERSIONS:
-        for rule in (rule for group in groups() for rule in group["rules"] if asked_of_components(rule)):
-            found.append(pytest.param(version, rule, id=f"{version}-{rule_name(rule)}"))
+    for source in (*VERSIONS, KUBEREVIVE_RUN):
+        for rule in (rule for group in groups() for rule in group["rules"] if asked_of(source, rule)):
+            found.append(pytest.param(source, rule, id=f"{source}-{rule_name(rule)}"))
     return found
 
 
@@ -73,7 +83,12 @@ def test_every_alert_is_seen_firing_and_is_seen_quiet(alert: dict[str, Any]) -> 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_tests_are_of_alerts_and_series_that_exist(path: Path) -> None:
-    known = {(name, label) for version in VERSIONS for name, labels in exported(version) for label in labels}
+    known = {
+        (name, label)
+        for source in (*VERSIONS, KUBEREVIVE_RUN)
+        for name, labels in series_of(source)
+        for label in labels
+    }
     known |= {(name, label) for name, _ in known | {(name, "") for name in MADE_ELSEWHERE} for label in SCRAPED}
     for case in cases(path):
         assert case.asked != {}, case.name
@@ -99,15 +114,20 @@ def test_the_jobs_of_the_readme_are_those_that_the_rules_know() -> None:
     assert {job for _, job in takes} == set(documented)
 
 
-@pytest.mark.parametrize(("version", "rule"), claims())
-def test_the_version_exports_what_the_rule_asks_for(version: str, rule: dict[str, Any]) -> None:
+@pytest.mark.parametrize(("source", "rule"), claims())
+def test_what_the_rule_asks_for_is_exported(source: str, rule: dict[str, Any]) -> None:
     """By name, by labels and their values, by what it groups by: what selects nothing is an alert that never fires."""
-    asked = [s for s in asked_of_components(rule) if NAMES_OF_ONE_VERSION.get(s.name, version) == version]
+    asked = [s for s in asked_of(source, rule) if NAMES_OF_ONE_VERSION.get(s.name, source) == source]
     assert asked != [], "every name it asks for is said to be of the other version"
-    assert [s for s in asked if not any(s.takes(*series) for series in exported(version))] == []
-    taken = [series for series in exported(version) if any(s.takes(*series) for s in asked)]
+    assert [s for s in asked if not any(s.takes(*series) for series in series_of(source))] == []
+    taken = [series for series in series_of(source) if any(s.takes(*series) for s in asked)]
     used = labels_used(rule["expr"]) - SCRAPED
     assert {(name, label) for name, labels in taken for label in used - set(labels)} == set()
+
+
+def test_ours_are_told_from_the_components_by_their_names() -> None:
+    assert {name for name, _ in written() if not name.startswith(OURS)} == set()
+    assert {name for version in VERSIONS for name, _ in exported(version) if name.startswith(OURS)} == set()
 
 
 @pytest.mark.parametrize(("name", "version"), NAMES_OF_ONE_VERSION.items())

@@ -19,7 +19,8 @@ REPORT = {
     "findings": [{"code": "pki.cert_expired", "severity": "critical", "host": "m1"}],
     "could_not_tell": [],
 }
-CERTIFICATES = [{"node": "m1", "path": "/etc/kubernetes/pki/apiserver.crt", "not_after": "2030-01-01T00:00:00Z"}]
+PATH = "/etc/kubernetes/pki/apiserver.crt"
+CERTIFICATES = [{"node": "m1", "path": PATH, "not_after": "2030-01-01T00:00:00Z", "kind": "serving", "relied_on": True}]
 BROKEN = f"echo '{json.dumps(REPORT)}' >{{{{ kuberevive_report_dir }}}}/report.json; exit 1"
 CALENDAR = f"echo '{json.dumps(CERTIFICATES)}' >{{{{ kuberevive_report_dir }}}}/certificates.json"
 HANGS = "echo $$ >{{ kuberevive_report_dir }}/pid; exec sleep 600"
@@ -61,7 +62,7 @@ def test_one_failing_cluster_does_not_stop_the_others(place: Place) -> None:
     assert place.series()["kuberevive_run_exit_code"] == 2
     assert place.series("broken")["kuberevive_findings pki.cert_expired critical"] == 1
     assert place.series("broken")["kuberevive_job_last_success_timestamp_seconds"] == 0
-    end = "kuberevive_certificate_not_after_timestamp_seconds m1 /etc/kubernetes/pki/apiserver.crt"
+    end = f"kuberevive_certificate_not_after_timestamp_seconds serving m1 {PATH} true"
     assert place.series("changed")[end] == 1893456000
     assert place.series("changed")["kuberevive_job_changed_tasks"] == 1
     assert place.series("healthy")["kuberevive_job_last_success_timestamp_seconds"] > time.time() - 600

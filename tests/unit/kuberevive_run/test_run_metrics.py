@@ -20,7 +20,7 @@ REPORT = Report(
         Finding("host.swap_on", "warning"),
     ),
     could_not_tell=3,
-    certificates=(Certificate("m1", NASTY, 2e9),),
+    certificates=(Certificate("m1", NASTY, 2e9, "serving", "true"), Certificate("m1", NASTY, 1e9, "ca", "false")),
 )
 RESULT = Result("renew", "prod", "broken", "", 100.0, 130.5, 2, 4, "/a", REPORT, last_success=50.0, last_run=130.5)
 
@@ -41,7 +41,8 @@ def test_they_say_what_is_known() -> None:
     assert samples["kuberevive_findings", "pki.cert_expired", "critical"] == 2
     assert samples["kuberevive_findings", "host.swap_on", "warning"] == 1
     assert samples["kuberevive_could_not_tell",] == 3
-    assert samples["kuberevive_certificate_not_after_timestamp_seconds", "m1", NASTY] == 2e9
+    assert samples["kuberevive_certificate_not_after_timestamp_seconds", "serving", "m1", NASTY, "true"] == 2e9
+    assert samples["kuberevive_certificate_not_after_timestamp_seconds", "ca", "m1", NASTY, "false"] == 1e9
     assert samples["kuberevive_job_duration_seconds",] == 30.5
     assert samples["kuberevive_job_last_success_timestamp_seconds",] == 50.0
     assert samples["kuberevive_job_changed_tasks",] == 4

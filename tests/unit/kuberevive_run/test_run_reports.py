@@ -43,6 +43,7 @@ def test_certificates(tmp_path: Path, wrapped: bool) -> None:
         {"node": "m1", "path": "/p/bundle.crt", "not_after": "2026-01-01T00:00:00"},
         {"node": "m2", "path": "/p/a.crt", "not_after": 1.9e9},
         {"node": "m2", "path": "/p/b.crt", "not_after": "soon"},
+        {"node": "m2", "path": "/p/c.crt", "not_after": None},
         {"node": "m2", "not_after": 1},
         "no row",
     ]
@@ -57,6 +58,22 @@ def test_certificates(tmp_path: Path, wrapped: bool) -> None:
     assert [sentence.partition(": ")[2] for sentence in report.unreadable] == [
         "2 rows lack node, path or a date in not_after"
     ]
+
+
+def test_what_nothing_needs_hides_no_other_end_in_its_file(tmp_path: Path) -> None:
+    row = {"node": "m1", "path": "/p/ca.crt", "kind": "ca"}
+    rows = [
+        {**row, "not_after": 9, "relied_on": True},
+        {**row, "not_after": 8, "relied_on": True},
+        {**row, "not_after": 1, "relied_on": False},
+    ]
+    write(tmp_path, "certificates.json", rows)
+    report = reports.read(tmp_path, 5.0)
+    assert report
+    assert report.certificates == (
+        Certificate("m1", "/p/ca.crt", 1.0, "ca", "false"),
+        Certificate("m1", "/p/ca.crt", 8.0, "ca", "true"),
+    )
 
 
 @pytest.mark.parametrize(
@@ -77,6 +94,20 @@ def test_what_is_remembered_comes_back(tmp_path: Path) -> None:
     report = reports.read(tmp_path, 5.0)
     assert report
     assert reports.from_plain(json.loads(json.dumps(dataclasses.asdict(report)))) == report
+
+
+def test_certificates_of_a_node_that_is_not_reached_are_remembered(tmp_path: Path) -> None:
+    """One that left the inventory is forgotten."""
+    a, b, gone = (Certificate(node, "/p", 7.0) for node in ("a", "b", "gone"))
+    older = reports.Report(1.0, certificates=(a, b, gone))
+    nodes = [{"name": "a", "reachable": True}, {"name": "b", "reachable": False}]
+    row = {"node": "a", "path": "/p", "not_after": 9}
+    write(tmp_path, "certificates.json", {"nodes": nodes, "certificates": [row]})
+    now = reports.read(tmp_path, 5.0)
+    assert now
+    assert now.remembering(older).certificates == (Certificate("a", "/p", 9.0), b)
+    assert now.remembering(None) == now
+    assert reports.Report(5.0).remembering(older).certificates == older.certificates
 
 
 @pytest.mark.parametrize(

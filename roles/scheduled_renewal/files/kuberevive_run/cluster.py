@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -68,7 +68,7 @@ class _Watch:
     failed: str = ""  # what the last task that failed said
     state: State | None = None
     why: str = ""
-    kill_at: float = field(default=0.0)
+    kill_at: float = 0.0
 
     def event(self, event: dict[str, Any]) -> bool:
         """ansible-runner's event handler; True: keep the event among the artifacts."""
@@ -117,9 +117,9 @@ def in_child(task: Task, results: Connection) -> None:
             return f"ended by {signal.Signals(signals[0]).name}"
         return "" if os.getppid() == parent else "kuberevive-run itself was killed"
 
-    os.environ.update(_environment())
-    for name in set(os.environ) - set(_environment()):
-        del os.environ[name]
+    kept = _environment()
+    os.environ.clear()
+    os.environ.update(kept)
     results.send(run(task, parent, asked))
     results.close()
 

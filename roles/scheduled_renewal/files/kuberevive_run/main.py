@@ -77,13 +77,10 @@ class _Run:
     def _with_memory(self, result: Result) -> Result:
         """What earlier runs knew and this one did not come to: metrics must not lose a certificate while a job is locked out."""
         before: dict[str, Any] = _load(self._file(result.cluster)) if self.settings else {}
-        report = result.report or reports.from_plain(before.get("report"))
-        if result.report and not result.report.certificates:
-            older = reports.from_plain(before.get("report"))
-            report = replace(result.report, certificates=older.certificates if older else ())
+        older = reports.from_plain(before.get("report"))
         return replace(
             result,
-            report=report,
+            report=result.report.remembering(older) if result.report else older,
             last_success=result.ended if result.success else _number(before.get("last_success")),
             last_run=result.ended if result.ran else _number(before.get("last_run")),
         )

@@ -52,10 +52,12 @@ def of_cluster(result: Result) -> bytes:
         for (code, severity), count in sorted(Counter((f.code, f.severity) for f in report.findings).items()):
             findings.labels(*ours, code, severity).set(count)
         ends = gauge(
-            "certificate_not_after_timestamp_seconds", "When the file's first certificate ends.", "node", "path"
+            "certificate_not_after_timestamp_seconds",
+            "When the file's first certificate of a kind ends.",
+            *("node", "path", "kind", "relied_on"),
         )
-        for certificate in report.certificates:
-            ends.labels(*ours, certificate.node, certificate.path).set(certificate.not_after)
+        for each in report.certificates:
+            ends.labels(*ours, each.node, each.path, each.kind, each.relied_on).set(each.not_after)
     return generate_latest(registry)
 
 

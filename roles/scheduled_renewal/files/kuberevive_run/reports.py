@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -25,11 +25,13 @@ class Finding:
 
 @dataclass(frozen=True)
 class Certificate:
-    """When a file's first certificate ends: seconds since the epoch."""
+    """When a file's first certificate of a kind ends: seconds since the epoch."""
 
     node: str
     path: str
     not_after: float
+    kind: str = ""  # as certificates.json has them; empty: it does not say
+    relied_on: str = ""  # true | false
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,16 @@ class Report:
     could_not_tell: int = 0
     certificates: tuple[Certificate, ...] = ()
     unreadable: tuple[str, ...] = ()  # one sentence for each file that could not be read
+    unseen: tuple[str, ...] = ()  # nodes that could not be reached
+
+    def remembering(self, older: Report | None) -> Report:
+        """The same, with what an older one knew of certificates that nobody came to see this time."""
+        if older is None:
+            return self
+        if not self.certificates:
+            return replace(self, certificates=older.certificates)
+        kept = tuple(c for c in older.certificates if c.node in self.unseen)
+        return replace(self, certificates=tuple(sorted((*self.certificates, *kept), key=lambda c: (c.node, c.path))))
 
     @property
     def critical(self) -> int:
@@ -75,6 +87,7 @@ def read(directory: Path, seen_at: float) -> Report | None:
         could_not_tell=sum(1 for _ in _rows(found.get("could_not_tell"))),
         certificates=certificates,
         unreadable=tuple(unreadable),
+        unseen=tuple(str(row.get("name")) for row in _rows(_field(rows, "nodes")) if row.get("reachable") is False),
     )
 
 
@@ -88,6 +101,7 @@ def from_plain(data: Any) -> Report | None:
             could_not_tell=int(data["could_not_tell"]),
             certificates=tuple(Certificate(**row) for row in data["certificates"]),
             unreadable=tuple(data["unreadable"]),
+            unseen=tuple(data.get("unseen", ())),
         )
     except (KeyError, TypeError, ValueError):
         return None
@@ -103,24 +117,32 @@ def _load(path: Path, unreadable: list[str]) -> Any:
         return None
 
 
+def _field(data: Any, name: str) -> Any:
+    return data.get(name) if isinstance(data, dict) else None
+
+
 def _rows(value: Any) -> Iterator[dict[str, Any]]:
     if isinstance(value, list):
         yield from (row for row in value if isinstance(row, dict))
 
 
 def _certificates(data: Any) -> tuple[tuple[Certificate, ...], int]:
-    """The first end of each file, and how many rows could not be read."""
-    rows = list(_rows(data.get("certificates") if isinstance(data, dict) else data))
-    first: dict[tuple[str, str], float] = {}
+    """The first end of each file and kind, and how many rows could not be read."""
+    rows = list(_rows(_field(data, "certificates") if isinstance(data, dict) else data))
+    first: dict[tuple[str, str, str, str], float] = {}
     strange = 0
     for row in rows:
         node, path, end = row.get("node"), row.get("path"), _moment(row.get("not_after"))
+        if node and path and end is None and row.get("not_after", "") is None:
+            continue  # as the calendar says that nobody can tell
         if not node or not path or end is None:
             strange += 1
             continue
-        key = (str(node), str(path))
+        # A CA that lies beside another one, and that nothing needs, is not to hide when that one ends.
+        key = (str(node), str(path), str(row.get("kind", "")), str(row.get("relied_on", "")).lower())
         first[key] = min(end, first.get(key, end))
-    return tuple(Certificate(node, path, end) for (node, path), end in sorted(first.items())), strange
+    found = sorted(first.items())
+    return tuple(Certificate(node, path, end, kind, relied) for (node, path, kind, relied), end in found), strange
 
 
 def _moment(value: Any) -> float | None:
