@@ -156,7 +156,9 @@ def test_a_delegated_look_reaches_the_host_it_names(tmp_path: Path, written: str
     assert sorted(set(log.read_text(encoding="utf-8").split())) == ["m1.nodes.invalid", "m2.nodes.invalid"]
 
 
-def calendar_of(folder: Path, *words: str, **answers: str | None) -> tuple[subprocess.CompletedProcess[str], Any]:
+def calendar_of(
+    folder: Path, playbook: str, *words: str, **answers: str | None
+) -> tuple[subprocess.CompletedProcess[str], Any]:
     """What the operator sees of nodes that answer so (None: nobody reaches them), and certificates.json."""
     for host, answer in answers.items():
         if answer is not None:
@@ -170,7 +172,7 @@ def calendar_of(folder: Path, *words: str, **answers: str | None) -> tuple[subpr
         for host, answer in answers.items()
     }
     groups = {"masters": {h: v for h, v in hosts.items() if h[0] == "m"}, "workers": {"w1": hosts["w1"]}}
-    done = play(inventory(folder / "hosts.yml", **groups), REPORT, *words)
+    done = play(inventory(folder / "hosts.yml", **groups), playbook, *words)
     assert "Traceback" not in done.stdout + done.stderr
     assert "changed=0" in done.stdout
     path = folder / "certificates.json"
@@ -185,7 +187,7 @@ def answers(situation: str) -> dict[str, str | None]:
 
 @pytest.mark.parametrize("check", [(), ("--check",)], ids=["", "check"])
 def test_the_calendar_of_a_cluster_whose_certificates_expired(tmp_path: Path, check: tuple[str, ...]) -> None:
-    done, data = calendar_of(tmp_path, *check, **answers("power-loss"))
+    done, data = calendar_of(tmp_path, REPORT, *check, **answers("power-loss"))
     assert done.returncode == 2
     assert (
         "certificates that the cluster relies on cannot be used: m1:/etc/kubernetes/admin.conf (expired)" in done.stdout
@@ -207,7 +209,7 @@ def test_what_the_calendar_lacks_is_named(tmp_path: Path) -> None:
     whole = answers("healthy")
     torn = str(whole["m3"])
     done, data = calendar_of(
-        tmp_path, **{**whole, "m2": "Welcome!\n", "m3": torn[: torn.index("pki|val\tkubeadm")], "w1": None}
+        tmp_path, REPORT, **{**whole, "m2": "Welcome!\n", "m3": torn[: torn.index("pki|val\tkubeadm")], "w1": None}
     )
     assert done.returncode == 2
     told = {(each["node"], each["what"]): each["why"] for each in data["could_not_tell"]}
@@ -222,7 +224,7 @@ def test_what_the_calendar_lacks_is_named(tmp_path: Path) -> None:
 
 
 def test_the_calendar_of_one_node_also_has_the_control_plane(tmp_path: Path) -> None:
-    done, data = calendar_of(tmp_path, "--limit", "m2", **answers("healthy"))
+    done, data = calendar_of(tmp_path, REPORT, "--limit", "m2", **answers("healthy"))
     assert {row["node"] for row in data["certificates"]} == {"m1", "m2", "m3"}
     assert [(each["node"], each["critical"]) for each in data["could_not_tell"]] == [("w1", False)]
     assert done.returncode == (2 if any(row["critical"] for row in data["certificates"]) else 0)
@@ -236,9 +238,30 @@ def test_the_calendar_of_one_node_also_has_the_control_plane(tmp_path: Path) -> 
     ],
 )
 def test_words_that_the_calendar_cannot_follow(tmp_path: Path, word: str, sentence: str) -> None:
-    done, data = calendar_of(tmp_path, "-e", word, **answers("healthy"))
+    done, data = calendar_of(tmp_path, REPORT, "-e", word, **answers("healthy"))
     assert (done.returncode, data) == (2, None)
     assert sentence in done.stdout
+
+
+@pytest.mark.parametrize(("playbook", "words"), [("diagnose", ()), ("renew-certificates", ("--check",))])
+def test_the_calendar_lies_beside_the_report_and_ends_nothing(
+    tmp_path: Path, playbook: str, words: tuple[str, ...]
+) -> None:
+    done, data = calendar_of(tmp_path, playbook, *words, **answers("power-loss"))
+    report = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
+    assert done.returncode == 2, "something critical is wrong, says the judgement"
+    assert "certificates that the cluster relies on" not in done.stdout
+    assert "ENDS (UTC)" not in done.stdout
+    assert not (tmp_path / "certificates.csv").exists()
+    assert (data["run"], data["nodes"]) == (report["run"], report["nodes"])
+    assert data["counts"]["expired"] >= 35
+
+
+def test_a_calendar_that_cannot_be_made_changes_no_end(tmp_path: Path) -> None:
+    done, data = calendar_of(tmp_path, "diagnose", "-e", "kuberevive_renew_within=soon", **answers("power-loss"))
+    assert data is None
+    assert "[WARNING]: There is no calendar of certificates beside the report: kuberevive_renew_within" in done.stderr
+    assert (done.returncode, "critical findings: " in done.stdout) == (2, True)
 
 
 def test_a_schedule_without_a_control_machine(tmp_path: Path) -> None:

@@ -1,14 +1,18 @@
-"""A client of the cluster while it is repaired: five requests a second through the load balancer, on two kinds of connection."""
+"""A client of the cluster while it is repaired: five requests a second through the load balancer, on two kinds of connection.
+
+One more asks whether every node is Ready; in the end etcd is asked how often it has elected a leader meanwhile.
+"""
 
 from __future__ import annotations
 
 import base64
 import http.client
+import json
 import ssl
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,6 +20,7 @@ from urllib.parse import urlsplit
 
 import yaml
 
+from scenarios.nodes import ask
 from scenarios.runs import lab
 from scenarios.story import Story
 
@@ -23,15 +28,24 @@ __all__ = ["CLIENT", "Tally", "served"]
 
 CLIENT = "client.txt"  # what it came to, in the scenario's output
 _PATH = "/api/v1/namespaces/shop/configmaps/storefront"
+_NODES = "/api/v1/nodes"
+_STATUS = """cd /etc/kubernetes/pki/etcd
+curl -sf -m 10 --cacert ca.crt --cert server.crt --key server.key -d '{}' https://127.0.0.1:2379/v3/maintenance/status"""
 _PAUSE = 0.2  # seconds between two requests
 _PATIENCE = 10  # seconds for one request
+
+
+Wrong = Callable[[bytes], str]
 
 
 class Tally:
     """What the requests of one connection came to."""
 
-    def __init__(self, kind: str) -> None:
+    def __init__(self, kind: str, path: str = _PATH, keep: bool = True, wrong: Wrong = lambda body: "") -> None:
         self.kind = kind
+        self.path = path
+        self.keep = keep
+        self.wrong = wrong  # what of an answer's body counts as failed
         self.sent = 0
         self.failed: list[str] = []
 
@@ -42,15 +56,20 @@ class Tally:
 @contextmanager
 def served(story: Story, wanted: bool) -> Iterator[list[Tally]]:
     """Ask all the while; what came of it, one for a connection that is kept and one for a new one each time."""
-    tallies = [Tally("kept connection"), Tally("new connections")] if wanted else []
     if not wanted:
-        yield tallies
+        yield []
         return
+    tallies = [
+        Tally("kept connection"),
+        Tally("new connections", keep=False),
+        Tally("nodes Ready", _NODES, wrong=_not_ready),
+    ]
     config = yaml.safe_load(lab("kubectl", "--name", story.name, "config", "view", "--raw"))
     address = urlsplit(config["clusters"][0]["cluster"]["server"]).netloc
     done = threading.Event()
     with tempfile.TemporaryDirectory() as folder:
         context = _context(config, Path(folder))
+        term = _term(story)
         threads = [threading.Thread(target=_ask, args=(address, context, tally, done)) for tally in tallies]
         for thread in threads:
             thread.start()
@@ -60,6 +79,30 @@ def served(story: Story, wanted: bool) -> Iterator[list[Tally]]:
             done.set()
             for thread in threads:
                 thread.join()
+        tallies.append(_elections(_term(story) - term))
+
+
+def _not_ready(body: bytes) -> str:
+    names = [
+        item["metadata"]["name"]
+        for item in json.loads(body)["items"]
+        if {"type": "Ready", "status": "True"}
+        not in [{k: c[k] for k in ("type", "status")} for c in item["status"]["conditions"]]
+    ]
+    return f"not Ready: {', '.join(names)}" if names else ""
+
+
+def _term(story: Story) -> int:
+    """Of etcd: one more for each election."""
+    return int(json.loads(ask(story, story.masters[0], _STATUS))["raftTerm"])
+
+
+def _elections(count: int) -> Tally:
+    tally = Tally("etcd's leader stayed, or changed once")
+    tally.sent = 1
+    if count > 1:
+        tally.failed.append(f"there were {count} elections")
+    return tally
 
 
 def _context(config: dict[str, Any], folder: Path) -> ssl.SSLContext:
@@ -76,32 +119,31 @@ def _context(config: dict[str, Any], folder: Path) -> ssl.SSLContext:
 
 
 def _ask(address: str, context: ssl.SSLContext, tally: Tally, done: threading.Event) -> None:
-    keep = tally.kind.startswith("kept")
     connection = http.client.HTTPSConnection(address, timeout=_PATIENCE, context=context)
     while not done.is_set():
         tally.sent += 1
         try:
-            code = _get(connection, again=keep)
-            if code != 200:
-                tally.failed.append(f"{time.strftime('%H:%M:%S')} HTTP {code}")
+            code, body = _get(connection, tally.path, again=tally.keep)
+            wrong = f"HTTP {code}" if code != 200 else tally.wrong(body)
+            if wrong:
+                tally.failed.append(f"{time.strftime('%H:%M:%S')} {wrong}")
         except (OSError, http.client.HTTPException) as error:
             tally.failed.append(f"{time.strftime('%H:%M:%S')} {type(error).__name__}: {error}")
             connection.close()
-        if not keep:
+        if not tally.keep:
             connection.close()
         done.wait(_PAUSE)
     connection.close()
 
 
-def _get(connection: http.client.HTTPSConnection, again: bool) -> int:
+def _get(connection: http.client.HTTPSConnection, path: str, again: bool) -> tuple[int, bytes]:
     """A kept connection may have been closed by the server while nothing was asked: every client asks once more then."""
     try:
-        connection.request("GET", _PATH)
+        connection.request("GET", path)
         answer = connection.getresponse()
     except (http.client.RemoteDisconnected, ConnectionResetError, BrokenPipeError):
         if not again:
             raise
         connection.close()
-        return _get(connection, again=False)
-    answer.read()
-    return answer.status
+        return _get(connection, path, again=False)
+    return answer.status, answer.read()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
+import subprocess
 from functools import cache
 from typing import Any
 
@@ -13,7 +14,7 @@ from cryptography.hazmat.primitives import serialization
 
 from scenarios.story import Story
 
-__all__ = ["ask", "connect", "digest", "journals", "key_material", "node_address", "succeeds"]
+__all__ = ["ask", "connect", "digest", "journals", "key_material", "node_address", "put", "succeeds"]
 
 # Configuration by content; etcd's files by identity only, for a living member writes into them all the time.
 _DIGEST = r"""
@@ -57,6 +58,12 @@ def ask(story: Story, name: str, script: str, *, rc: int | None = 0) -> str:
 def succeeds(story: Story, name: str, script: str) -> bool:
     """Whether a piece of sh ends with 0 there."""
     return bool(connect(story, name).run("sh -c %s", script).rc == 0)
+
+
+def put(story: Story, name: str, path: str, text: str, *, mode: str = "0644", owner: str = "root") -> None:
+    """A file there, with that text; it goes through ssh's own input, so that no list of processes shows it."""
+    argv = ["ssh", "-F", _ssh_config(story), name, f"install -m {mode} -o {owner} /dev/stdin {path}"]
+    subprocess.run(argv, input=text, text=True, check=True, timeout=60)
 
 
 def digest(story: Story) -> dict[str, list[str]]:

@@ -7,8 +7,9 @@ import shutil
 import sys
 import time
 
+from scenarios import unattended
 from scenarios.client import CLIENT, served
-from scenarios.interrupts import interrupt
+from scenarios.interrupts import interrupt, kill_at_random
 from scenarios.leaks import encryption_keys, watched
 from scenarios.nodes import digest, journals, key_material
 from scenarios.runs import Run, lab, play
@@ -23,7 +24,14 @@ def create(story: Story) -> None:
     story.out.mkdir(parents=True)
     secrets = ["--encryption", story.encryption] if story.encryption else []
     plane = ["--control-plane", story.control_plane]
-    lab("up", "--profile", story.profile, "--name", story.name, *secrets, *plane, timeout=3600)
+    masters, workers = story.topology.split("+")
+    size = ["--masters", masters, "--workers", workers]
+    lab("up", "--profile", story.profile, "--name", story.name, *secrets, *plane, *size, timeout=3600)
+    for other in story.beside:
+        lab("up", "--profile", other["profile"], "--name", other["name"], *size, timeout=3600)
+    if story.unattended:
+        reaches = ["--reaches", *story.labs[1:]] if story.beside else []
+        lab("control", "--name", story.name, *reaches, timeout=1800)
     story.inventory.write_text(lab("inventory", "--name", story.name, "--user", story.user), encoding="utf-8")
     (story.out / "data.json").write_text(lab("snapshot-data", "--name", story.name), encoding="utf-8")
 
@@ -33,6 +41,10 @@ def prepare(story: Story) -> None:
     for fault in story.breaks:
         on = ["--on", *fault["at"]] if "at" in fault else []
         lab("break", "--name", story.name, fault["fault"], *on)
+    for other in story.beside:
+        lab("break", "--name", other["name"], other["fault"])
+        if other.get("cut"):
+            lab("cut", "--name", other["name"])
     if story.off:
         lab("cut", "--name", story.name, *story.off)
     if story.breaks or story.off:
@@ -46,7 +58,7 @@ def prepare(story: Story) -> None:
 
 def expected_rc(story: Story) -> int:
     """The exit code is the end state's."""
-    return 0 if story.ends == "healthy" else 2
+    return 0 if story.ends == "healthy" and not story.fails else 2
 
 
 def converge(story: Story) -> bool:
@@ -55,9 +67,12 @@ def converge(story: Story) -> bool:
     if number == 1:
         for place, (at, when) in enumerate(story.interrupt, 1):
             interrupt(story, place, at, when)
+        kill_at_random(story)
     debug = story.debug and number == 1
+    if story.unattended and number == 1:
+        unattended.schedule(story)
     with watched(story, debug) as seen, served(story, story.served and number == 1) as tallies:
-        run = play(story, story.playbook, f"converge-{number}", debug=debug)
+        run = _run(story, number, debug)
     if seen:
         raise SystemExit(f"scenario {story.name}: encryption keys were in processes: {sorted(seen)}")
     print(_tail(run))
@@ -72,9 +87,17 @@ def converge(story: Story) -> bool:
     return run.changed > 0
 
 
+def _run(story: Story, number: int, debug: bool) -> Run:
+    name = f"converge-{number}"
+    if not story.unattended:
+        return play(story, story.playbook, name, debug=debug)
+    return unattended.by_timer(story, "renew", name) if number == 1 else unattended.by_hand(story, "renew", name)
+
+
 def destroy(story: Story) -> None:
     """Nothing stays; what the runs said stays in tests/output."""
-    lab("down", "--name", story.name)
+    for name in story.labs:
+        lab("down", "--name", name)
 
 
 def _tail(run: Run) -> str:

@@ -84,7 +84,8 @@ def _molecule(story: Story) -> Result:
                 check=False,
             )
     finally:
-        subprocess.run([ROOT / "lab/lab", "down", "--name", story.name], capture_output=True, check=False)
+        for name in story.labs:
+            subprocess.run([ROOT / "lab/lab", "down", "--name", name], capture_output=True, check=False)
     result = Result(done.returncode, time.monotonic() - began, log)
     _say(
         f"scenario {story.name}: {'ok' if (result.rc == 0) != story.must_fail else 'FAILED'} in {result.seconds:.0f} s"

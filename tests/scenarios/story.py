@@ -26,6 +26,7 @@ class Story:
     profile: str
     encryption: str = ""  # the provider that encrypts secrets at rest
     control_plane: str = "pods"  # or units: what runs its components
+    topology: str = "3+1"  # masters and workers
     user: str = "root"  # whom the operator logs in as: root, ops or opspw
     breaks: tuple[dict[str, Any], ...] = ()
     off: tuple[str, ...] = ()  # nodes that lose their power at the end and stay off
@@ -38,14 +39,21 @@ class Story:
     also: tuple[
         str, ...
     ] = ()  # kinds that may come in addition: whether they are needed only living services could tell
+    fails: frozenset[tuple[str, str]] = frozenset()  # steps that are begun, and end with all as it was before
+    leaves: frozenset[tuple[str, str]] = frozenset()  # findings that are there at the end as well: a person's turn
     refuses: dict[str, str] = field(default_factory=dict)  # finding code -> words of the reason
     ends: str = "healthy"
     prove: tuple[tuple[str, str], ...] = ()  # (host, sh that must succeed at the end)
     interrupt: tuple[
         tuple[str, str], ...
     ] = ()  # (host, sh that succeeds once it is time): the repair is killed then, and begun anew
+    kills: int = 0  # before the repair, so many others are killed at a moment nobody chose
     debug: bool = False  # the repair runs with every switch that makes Ansible talkative
     served: bool = False  # a client asks through the load balancer all the while, and none of its requests may fail
+    unattended: bool = False  # the repair is a job on a machine beside the cluster, started by its timer
+    beside: tuple[
+        dict[str, Any], ...
+    ] = ()  # labs whose clusters the same job has: name, profile, fault; cut: its power is
     logins: bool = False  # wrong logins are tried as well
     must_fail: bool = False  # a scenario that claims something untrue
     everyday: bool = True  # false: only in make test-all
@@ -53,7 +61,8 @@ class Story:
     @property
     def nodes(self) -> tuple[str, ...]:
         """The lab's machines."""
-        return ("m1", "m2", "m3", "w1")
+        masters, workers = (int(word) for word in self.topology.split("+"))
+        return (*(f"m{n + 1}" for n in range(masters)), *(f"w{n + 1}" for n in range(workers)))
 
     @property
     def masters(self) -> tuple[str, ...]:
@@ -69,6 +78,11 @@ class Story:
     def out(self) -> Path:
         """Everything the scenario leaves for a reader."""
         return ROOT / "tests" / "output" / self.name
+
+    @property
+    def labs(self) -> tuple[str, ...]:
+        """Names of all its labs, its own first."""
+        return (self.name, *(str(lab["name"]) for lab in self.beside))
 
     @property
     def inventory(self) -> Path:
@@ -98,9 +112,9 @@ def read_story(path: Path) -> Story:
     known = set(Story.__dataclass_fields__) - {"name"}
     if unknown := set(raw) - known:
         raise ValueError(f"{path}: unknown {', '.join(sorted(unknown))}; known: {', '.join(sorted(known))}")
-    for pairs in ("finds", "steps"):
+    for pairs in ("finds", "steps", "fails", "leaves"):
         raw[pairs] = frozenset((word, host) for word, hosts in raw.get(pairs, {}).items() for host in hosts)
-    for words in ("breaks", "off", "allow", "follows", "also"):
+    for words in ("breaks", "off", "allow", "follows", "also", "beside"):
         raw[words] = tuple(raw.get(words, ()))
     raw["prove"] = tuple((str(p["at"]), str(p["sh"])) for p in raw.get("prove", ()))
     raw["interrupt"] = tuple((str(p["at"]), str(p["when"])) for p in raw.get("interrupt", ()))

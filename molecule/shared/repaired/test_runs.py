@@ -23,17 +23,35 @@ def test_the_steps_are_those_that_were_predicted(story: Story) -> None:
     taken = story.placed((s["kind"], s["host"]) for s in done)
     assert story.steps - taken == set()
     assert {(kind, host) for kind, host in taken - story.steps if kind not in story.also} == set()
-    assert [s for s in done if s["state"] not in ("done", "refused")] == []
+    failed = [s for s in done if s["state"] not in ("done", "refused")]
+    assert {(s["kind"], s["host"]) for s in failed} == story.fails, failed
+
+
+@pytest.mark.only.with_args(lambda story: story.fails)
+def test_where_it_failed_and_after_it_all_is_as_it_was(story: Story) -> None:
+    done = _report(story, "converge-1")["done"]
+    untouched = {s["host"] for s in done if s["state"] in ("failed", "refused")}
+    assert untouched >= {host for _, host in story.fails}
+    broken = json.loads((story.out / "broken.json").read_text(encoding="utf-8"))
+    now = digest(story)
+    for name in untouched:
+        was, still = (
+            [line for line in lines if " /etc/" in line or line.startswith("/etc/")]
+            for lines in (broken[name], now[name])
+        )
+        assert len(was) > 50
+        assert still == was, name
 
 
 def test_the_second_run_had_nothing_to_do(story: Story) -> None:
     done = _report(story, "converge-2")["done"]
-    assert [s for s in done if s["state"] != "refused"] == []
+    wanted = [s for s in done if s["state"] != "refused" and (s["kind"], s["host"]) not in story.fails]
+    assert wanted == []
 
 
-@pytest.mark.only.with_args(lambda story: story.ends == "healthy")
+@pytest.mark.only.with_args(lambda story: story.ends == "healthy" and not story.fails)
 def test_nothing_is_left(story: Story) -> None:
-    assert _report(story, "converge-2")["findings"] == []
+    assert {(f["code"], f["host"]) for f in _report(story, "converge-2")["findings"]} == story.leaves
     assert _report(story, "converge-2")["could_not_tell"] == []
 
 
