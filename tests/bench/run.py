@@ -1,11 +1,13 @@
 """Benches: ratios of medians, all contenders in one run on the same lab. `make bench`, or one by name.
 
-    .venv/bin/python tests/bench/run.py [fleet] [healthy] [recovery] [encryption] [--runs N] [--profile current]
+    .venv/bin/python tests/bench/run.py [BENCH …] [--runs N] [--profile current]
 
 fleet     diagnose of 100 inventory hosts ÷ `ansible -m raw -a true` of the same hosts (forks 20), and peak memory
+calendar  certificate-report of the same 100 hosts ÷ the same
 healthy   recover-power-loss of a healthy 3+1 ÷ one `raw` of them
-          (both also ÷ one raw task that sends the probe's text: what is left is the controller's own)
+          (these also ÷ one raw task that sends the probe's text: what is left is the controller's own)
 recovery  recover-power-loss after incident.power_loss ÷ oracle.sh, and ÷ by_the_book.sh, to the same finish line
+renewal   renew-certificates of a living 3+1 (pki.certs_near_expiry) ÷ oracle_renewal.sh, to the same finish line
 encryption  which key opens which of 50,000 secrets ÷ `etcdctl get --prefix` of them into /dev/null; peak memory on both sides
 The 100 hosts are aliases of the lab's four nodes, each with an SSH connection of its own. Prints a Markdown table.
 """
@@ -13,6 +15,7 @@ The 100 hosts are aliases of the lab's four nodes, each with an SSH connection o
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import resource
 import statistics
@@ -29,9 +32,11 @@ ROOT = Path(__file__).resolve().parents[2]
 BIN = ROOT / ".venv" / "bin"
 HERE = Path(__file__).resolve().parent
 LAB = "bench"
+# The sections named, all where none is.
 _PROBE = (
+    "import sys; "
     "from ansible_collections.kuberevive.cluster.plugins.plugin_utils._probe import LIMITS, assemble; "
-    "print(assemble(LIMITS))"
+    "print(assemble(sys.argv[1:] or LIMITS))"
 )
 
 
@@ -113,12 +118,11 @@ def raw(path: Path, forks: int = 20) -> str:
     return run([BIN / "ansible", "-i", path, "-f", forks, "masters:workers", "-m", "ansible.builtin.raw", "-a", "true"])
 
 
-def raw_probe(path: Path, folder: Path, forks: int = 20) -> str:
+def raw_probe(path: Path, folder: Path, sections: Sequence[str] = (), forks: int = 20) -> str:
     """What the nodes' answers cost without anybody reading them: the same probe text, by a play of one raw task."""
     text = folder / "probe.sh"
-    text.write_text(
-        run([BIN / "python", "-c", _PROBE], env={"PYTHONPATH": str(ROOT / "collections")}), encoding="utf-8"
-    )
+    words = [BIN / "python", "-c", _PROBE, *sections]
+    text.write_text(run(words, env={"PYTHONPATH": str(ROOT / "collections")}), encoding="utf-8")
     book = folder / "probe.yml"
     task = {"ansible.builtin.raw": "{{ lookup('ansible.builtin.file', text) }}"}
     play = {"hosts": "masters:workers", "gather_facts": False, "tasks": [task]}
@@ -141,6 +145,33 @@ def fleet(folder: Path, runs: int, profile: str) -> list[str]:
     peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024
     rows = [line("diagnose, 100 hosts", took["diagnose"], took[name], name) for name in ("raw", "raw of the probe")]
     return [*rows, f"\nPeak memory of the largest process: {peak} MB.\n"]
+
+
+def calendar(folder: Path, runs: int, profile: str) -> list[str]:
+    """Every certificate of 100 hosts; the yardstick sends the same two sections of the probe."""
+    lab("up", "--profile", profile)
+    path = inventory(folder, 100)
+    took = rounds(
+        runs,
+        {
+            "calendar": lambda: _whole_calendar(path, folder),
+            "raw": lambda: raw(path),
+            "raw of the probe": lambda: raw_probe(path, folder, ("pki", "kubelet")),
+        },
+    )
+    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024
+    title = "certificate-report, 100 hosts"
+    rows = [line(title, took["calendar"], took[name], name) for name in ("raw", "raw of the probe")]
+    return [*rows, f"\nPeak memory of the largest process: {peak} MB.\n"]
+
+
+def _whole_calendar(path: Path, folder: Path) -> None:
+    """The playbook itself; a calendar that lacks a host or could not tell something would have been made too fast."""
+    playbook(path, "certificate_report.yml", folder)
+    made = json.loads((folder / "certificates.json").read_text(encoding="utf-8"))
+    hosts = {row["node"] for row in made["certificates"]}
+    if made["could_not_tell"] or len(hosts) != 100:
+        raise SystemExit(f"the calendar has {len(hosts)} hosts and could not tell {made['could_not_tell']}")
 
 
 def healthy(folder: Path, runs: int, profile: str) -> list[str]:
@@ -179,27 +210,53 @@ def ssh_config(folder: Path) -> Path:
     return path
 
 
+def _repairs(
+    fault: str,
+    contenders: dict[str, Callable[[Path, Path], object]],
+    folder: Path,
+    runs: int,
+    profile: str,
+    living: bool,
+) -> dict[str, list[float]]:
+    """From the fault to the finish line, by each contender on its own fresh copy; living: the clock starts when it is well again."""
+    took: dict[str, list[float]] = {name: [] for name in contenders}
+    for _ in range(runs):
+        for name, repair in contenders.items():
+            lab("down")
+            lab("up", "--profile", profile)
+            lab("break", fault)
+            path, config = inventory(folder, 4), ssh_config(folder)
+            well: list[object] = [HERE / "wait_well.sh", config, 600]
+            if living:
+                run(well)
+            start = time.monotonic()
+            repair(path, config)
+            run(well)
+            took[name].append(time.monotonic() - start)
+            print(f"{name}: {took[name][-1]:.1f} s", flush=True)
+    return took
+
+
 def recovery(folder: Path, runs: int, profile: str) -> list[str]:
-    """From the broken cluster to the finish line; every contender on its own fresh copy."""
+    """From the broken cluster to the finish line."""
     contenders: dict[str, Callable[[Path, Path], object]] = {
         "ours": lambda path, config: playbook(path, "recover_power_loss.yml", folder),
         "oracle": lambda path, config: run([HERE / "oracle.sh", config]),
         "by the book": lambda path, config: run([HERE / "by_the_book.sh", config]),
     }
-    took: dict[str, list[float]] = {name: [] for name in contenders}
-    for _ in range(runs):
-        for name, recover in contenders.items():
-            lab("down")
-            lab("up", "--profile", profile)
-            lab("break", "incident.power_loss")
-            path, config = inventory(folder, 4), ssh_config(folder)
-            start = time.monotonic()
-            recover(path, config)
-            run([HERE / "wait_well.sh", config, 600])
-            took[name].append(time.monotonic() - start)
-            print(f"{name}: {took[name][-1]:.1f} s", flush=True)
+    took = _repairs("incident.power_loss", contenders, folder, runs, profile, living=False)
     title = f"recovery of incident.power_loss, {profile}"
     return [line(title, took["ours"], took[name], name) for name in ("oracle", "by the book")]
+
+
+def renewal(folder: Path, runs: int, profile: str) -> list[str]:
+    """All certificates of a cluster that lives and goes on living."""
+    contenders: dict[str, Callable[[Path, Path], object]] = {
+        "ours": lambda path, config: playbook(path, "renew_certificates.yml", folder),
+        "oracle": lambda path, config: run([HERE / "oracle_renewal.sh", config]),
+    }
+    took = _repairs("pki.certs_near_expiry", contenders, folder, runs, profile, living=True)
+    return [line(f"renewal of a living cluster, {profile}", took["ours"], took["oracle"], "oracle")]
 
 
 # 50,000 secrets of a few bytes, written through kube-apiserver as anybody would.
@@ -256,7 +313,14 @@ def encryption(folder: Path, runs: int, profile: str) -> list[str]:
     ]
 
 
-BENCHES = {"fleet": fleet, "healthy": healthy, "recovery": recovery, "encryption": encryption}
+BENCHES = {
+    "fleet": fleet,
+    "calendar": calendar,
+    "healthy": healthy,
+    "recovery": recovery,
+    "renewal": renewal,
+    "encryption": encryption,
+}
 
 
 def main() -> None:
