@@ -109,8 +109,12 @@ def _tail(run: Run) -> str:
 def main(words: list[str]) -> None:
     """One phase of the scenario that Molecule's environment names."""
     phase = {"create": create, "prepare": prepare, "converge": converge, "destroy": destroy}[words[0]]
-    if phase(of_this_process()):
-        print("THE RUN CHANGED SOMETHING")
+    try:
+        if phase(of_this_process()):
+            print("THE RUN CHANGED SOMETHING")
+    except SystemExit as end:
+        print(end)  # Ansible shows stdout last: the reason stands at the end of what a reader sees
+        raise
 
 
 if __name__ == "__main__":
