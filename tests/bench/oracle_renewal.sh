@@ -75,12 +75,14 @@ accepted() {
 }
 
 restart() {
-  for name in kube-scheduler kube-controller-manager; do
-    old=$(pid_of $name)
-    stop $name
-    wait_for 120 newer $name "$old"
-    wait_for 90 accepted $name
-  done
+  old_scheduler=$(pid_of kube-scheduler)
+  old_manager=$(pid_of kube-controller-manager)
+  stop kube-scheduler
+  stop kube-controller-manager
+  wait_for 120 newer kube-scheduler "$old_scheduler"
+  wait_for 120 newer kube-controller-manager "$old_manager"
+  wait_for 90 accepted kube-scheduler
+  wait_for 90 accepted kube-controller-manager
 }
 
 # on MASTER WORD…: this text on that node.

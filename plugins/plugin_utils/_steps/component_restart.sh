@@ -1,6 +1,6 @@
 # shellcheck shell=sh
-# Ends the container of each component properly (TERM, 30 s, KILL), lets kubelet start a new one, waits until that one serves; what
-# is a unit is restarted by systemd. KR_ARG_COMPONENTS, KR_ARG_UNITS (- for a static pod) and KR_ARG_STARTED: lists of the same
+# Ends the container of each component properly (TERM, 30 s, KILL), lets kubelet start a new one, waits until all serve; what is a
+# unit is restarted by systemd. KR_ARG_COMPONENTS, KR_ARG_UNITS (- for a static pod) and KR_ARG_STARTED: lists of the same
 # length; KR_ARG_RUNTIME containerd | docker | crio; KR_ARG_SOCKET;
 # KR_ARG_ADDRESS, KR_ARG_PORT, KR_ARG_CA: of this node's kube-apiserver, KR_ARG_CERT, KR_ARG_KEY: as in kr_health;
 # KR_ARG_UNSERVED: one that does not serve is ended, so that
@@ -97,51 +97,50 @@ kr_unit_begin() {
   [ "$kr_pid" = 0 ] || kr_wait 10 "$1.service to be gone" kr_other_pid "$1" "$kr_pid" || kr_fail "$1.service does not end, not even after KILL"
 }
 
-# kr_restart_unit NAME STARTED UNIT
-kr_restart_unit() {
-  kr_before=$(kr_started "$1") || kr_before=0
-  if [ -n "${KR_ARG_UNSERVED:-}" ] && ! kr_listens "$KR_ARG_PORT"; then
-    kr_unit_begin "$3"
-    kr_note "$1 did not serve; systemd starts it with what is on disk now"
+# kr_stop NAME UNIT: end what runs; how, in KR_HOW.
+kr_stop() {
+  if [ "$2" != - ]; then
+    kr_unit_begin "$2"
+    KR_HOW="restarted $1 (unit $2)"
     return 0
   fi
-  if [ "$2" -gt 0 ] && [ "$kr_before" -gt "$(($2 + 2))" ]; then
-    kr_note "$1 has been restarted meanwhile"
-    kr_before=$2
-  else
-    kr_unit_begin "$3"
-    kr_did "restarted $1 (unit $3)"
-  fi
-  kr_wait 120 "a newer $1" kr_newer "$1" "$kr_before" ||
-    kr_fail "systemd has started no new $1 within 120 s: $(kr_unit_log "$3" 1 | cut -c1-300)"
-  kr_serves "$1" "$3"
-  kr_note "$1 runs again"
+  kr_id=$(kr_running "$1" | head -n 1)
+  [ -n "$kr_id" ] || kr_refuse no_container "$1 runs, but $KR_CLIENT knows no container of it in kube-system: it is not ended"
+  kr_journal "end $1 $kr_id"
+  kr_end "$1" "$kr_id"
+  KR_HOW="ended $1 (container $(printf '%.12s' "$kr_id")), kubelet starts a new one"
 }
 
-# kr_restart NAME STARTED: started as seen when the step was planned; a newer process has been restarted already.
-kr_restart() {
+# kr_begin NAME STARTED UNIT: started as seen when the step was planned; a newer process has been restarted already. What is to
+# come up then is added to KR_BEGUN.
+kr_begin() {
   kr_before=$(kr_started "$1") || kr_before=0
   if [ -n "${KR_ARG_UNSERVED:-}" ] && ! kr_listens "$KR_ARG_PORT"; then
-    kr_id=$(kr_running "$1" | head -n 1)
-    [ -z "$kr_id" ] || kr_end "$1" "$kr_id"
-    kr_note "$1 did not serve; kubelet starts it with what is on disk now"
+    [ "$3" = - ] && [ -z "$(kr_running "$1")" ] || kr_stop "$1" "$3"
+    kr_note "$1 did not serve; it starts with what is on disk now"
     return 0
   fi
   if [ "$2" -gt 0 ] && [ "$kr_before" -gt "$(($2 + 2))" ]; then
     kr_note "$1 has been restarted meanwhile"
     kr_before=$2
-  elif [ "$kr_before" -eq 0 ]; then
+  elif [ "$kr_before" -eq 0 ] && [ "$3" = - ]; then
     kr_note "no $1 runs at this moment; kubelet starts it"
   else
-    kr_id=$(kr_running "$1" | head -n 1)
-    [ -n "$kr_id" ] || kr_refuse no_container "$1 runs, but $KR_CLIENT knows no container of it in kube-system: it is not ended"
-    kr_journal "end $1 $kr_id"
-    kr_end "$1" "$kr_id"
-    kr_did "ended $1 (container $(printf '%.12s' "$kr_id")), kubelet starts a new one"
+    kr_stop "$1" "$3"
+    kr_did "$KR_HOW"
   fi
-  kr_wait 120 "a newer $1" kr_newer "$1" "$kr_before" || kr_fail "kubelet has started no new $1 within 120 s"
-  kr_serves "$1" -
-  kr_note "$1 runs again"
+  KR_BEGUN="$KR_BEGUN $1|$kr_before|$3"
+}
+
+# kr_await NAME|BEFORE|UNIT: a newer one, that serves.
+kr_await() {
+  kr_name=${1%%|*} kr_from=${1%|*} kr_unit=${1##*|}
+  if ! kr_wait 120 "a newer $kr_name" kr_newer "$kr_name" "${kr_from#*|}"; then
+    [ "$kr_unit" = - ] && kr_fail "kubelet has started no new $kr_name within 120 s"
+    kr_fail "systemd has started no new $kr_name within 120 s: $(kr_unit_log "$kr_unit" 1 | cut -c1-300)"
+  fi
+  kr_serves "$kr_name" "$kr_unit"
+  kr_note "$kr_name runs again"
 }
 
 if printf '%s\n' "${KR_ARG_UNITS:--}" | grep -qx -e -; then
@@ -149,10 +148,12 @@ if printf '%s\n' "${KR_ARG_UNITS:--}" | grep -qx -e -; then
   KR_CLIENT=$(kr_client)
   [ -n "$KR_CLIENT" ] || kr_refuse no_client "there is neither crictl nor ctr nor docker here to end a container with"
 fi
-kr_count=0
+# All of this node are ended before the first is waited for: they come up side by side.
+kr_count=0 KR_BEGUN=
 for kr_component in $KR_ARG_COMPONENTS; do
   kr_count=$((kr_count + 1))
   kr_at=$(printf '%s\n' "$KR_ARG_STARTED" | sed -n "${kr_count}p")
   kr_unit=$(printf '%s\n' "${KR_ARG_UNITS:--}" | sed -n "${kr_count}p")
-  if [ "$kr_unit" = - ]; then kr_restart "$kr_component" "$kr_at"; else kr_restart_unit "$kr_component" "$kr_at" "$kr_unit"; fi
+  kr_begin "$kr_component" "$kr_at" "$kr_unit"
 done
+for kr_row in $KR_BEGUN; do kr_await "$kr_row"; done

@@ -104,6 +104,45 @@ def test_a_component_is_ended_and_its_successor_waited_for(
     assert answer.lines[-1] == "kube-scheduler runs again"
 
 
+BOTH = """#!/bin/sh
+for name in kube-scheduler kube-controller-manager; do while :; do $name 600; sleep 1; done & done
+wait
+"""
+DOCKER_OF_BOTH = """#!/bin/sh
+shift 2
+case "$*" in
+  "ps -q --no-trunc -f name=^k8s_kube-scheduler_ -f status=running") pgrep -x kube-scheduler | sed s/^/c-/ ;;
+  "ps -q --no-trunc -f name=^k8s_kube-controller-manager_ -f status=running") pgrep -x kube-controller | sed s/^/c-/ ;;
+  "stop -t 30 c-"*) kill "${4#c-}" ;;
+  *) echo "unexpected: $*" >&2; exit 64 ;;
+esac
+"""
+
+
+def test_both_are_ended_before_the_first_is_waited_for(place: Path) -> None:
+    script(place, "kubelet", BOTH)
+    shutil.copy2("/bin/sleep", place / "kube-controller-manager")
+    script(place, "docker", DOCKER_OF_BOTH)
+    answer = run(
+        place,
+        "dash",
+        "component_restart.sh",
+        "kubelet >/dev/null 2>&1 & sleep 3;",
+        COMPONENTS="kube-scheduler\nkube-controller-manager",
+        STARTED="0\n0",
+        UNITS="-\n-",
+        RUNTIME="docker",
+        SOCKET="/run/docker.sock",
+    )
+    assert (answer.done, answer.changed, answer.rest, answer.failure) == (True, True, [], "")
+    assert [line.split(" (")[0] for line in answer.lines] == [
+        "ended kube-scheduler",
+        "ended kube-controller-manager",
+        "kube-scheduler runs again",
+        "kube-controller-manager runs again",
+    ]
+
+
 SYSTEMCTL = """#!/bin/sh
 case "$*" in
   "show --no-pager -p LoadState x.service") echo LoadState=loaded ;;
