@@ -58,7 +58,7 @@ def prepare(story: Story) -> None:
 
 def expected_rc(story: Story) -> int:
     """The exit code is the end state's."""
-    return 0 if story.ends == "healthy" and not story.fails else 2
+    return 0 if story.ends_well else 2
 
 
 def converge(story: Story) -> bool:

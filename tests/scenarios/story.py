@@ -90,6 +90,11 @@ class Story:
         return self.out / "inventory.yml"
 
     @property
+    def ends_well(self) -> bool:
+        """Whether the repair's exit code is 0."""
+        return self.ends == "healthy" and not self.fails
+
+    @property
     def codes(self) -> frozenset[str]:
         """The codes of the root causes."""
         return frozenset(code for code, _ in self.finds)

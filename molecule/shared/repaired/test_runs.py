@@ -49,7 +49,7 @@ def test_the_second_run_had_nothing_to_do(story: Story) -> None:
     assert wanted == []
 
 
-@pytest.mark.only.with_args(lambda story: story.ends == "healthy" and not story.fails)
+@pytest.mark.only.with_args(lambda story: story.ends_well)
 def test_nothing_is_left(story: Story) -> None:
     assert {(f["code"], f["host"]) for f in _report(story, "converge-2")["findings"]} == story.leaves
     assert _report(story, "converge-2")["could_not_tell"] == []

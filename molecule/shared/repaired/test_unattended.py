@@ -56,14 +56,14 @@ def test_the_timer_started_it_and_nobody_else(story: Story) -> None:
     assert trigger not in ("", "n/a")
 
 
-@pytest.mark.only.with_args(lambda story: not story.fails)
+@pytest.mark.only.with_args(lambda story: story.ends_well)
 def test_both_runs_ended_well(story: Story) -> None:
     first, second = (_read(story, f"converge-{number}/{story.name}.json") for number in (1, 2))
     assert (first["state"], first["rc"]) == ("changed", 0)
     assert (second["state"], second["rc"], second["changed"]) == ("healthy", 0, 0)
 
 
-@pytest.mark.only.with_args(lambda story: story.fails)
+@pytest.mark.only.with_args(lambda story: not story.ends_well)
 def test_exit_code_and_metrics_say_that_it_failed(story: Story) -> None:
     for number in (1, 2):
         ended = _read(story, f"converge-{number}/{story.name}.json")
@@ -97,7 +97,7 @@ def test_it_ran_as_a_user_without_rights(story: Story) -> None:
     assert set(owners.split()) == {"kuberevive"}
 
 
-@pytest.mark.only.with_args(lambda story: not story.fails)
+@pytest.mark.only.with_args(lambda story: story.ends_well)
 def test_metrics_tell_how_it_ended_and_when_every_certificate_does(story: Story) -> None:
     found = unattended.until(
         60, lambda: {k: v for k, v in unattended.metrics(story).items() if story.name in k}, "metrics of the cluster"
@@ -111,12 +111,12 @@ def test_metrics_tell_how_it_ended_and_when_every_certificate_does(story: Story)
     assert {k: v for k, v in ends.items() if v < time.time() + 300 * 86400} == {}
 
 
-@pytest.mark.only.with_args(lambda story: not story.beside and not story.fails)
+@pytest.mark.only.with_args(lambda story: not story.beside and story.ends_well)
 def test_no_alert_is_left(story: Story) -> None:
     unattended.until(60, lambda: not unattended.alerts(story), "every alert of a job to be over")
 
 
-@pytest.mark.only.with_args(lambda story: not story.beside and not story.fails)
+@pytest.mark.only.with_args(lambda story: not story.beside and story.ends_well)
 def test_by_force_over_a_relay(story: Story, tmp_path: Path) -> None:
     """ansible-runner transmit | worker | process: nothing is near its end, all is renewed, and no request fails."""
     run = tmp_path / "run"

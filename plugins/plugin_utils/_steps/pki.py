@@ -10,6 +10,7 @@ from typing import Any
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils._facts.certs import Cert
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils._facts.controllers import rewritten
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils._facts.pki import PkiFacts
+from ansible_collections.kuberevive.cluster.plugins.plugin_utils._judge.host import clock_problem
 from ansible_collections.kuberevive.cluster.plugins.plugin_utils._judge.pki_needs import (
     authority_of,
     authority_problem,
@@ -84,7 +85,10 @@ def _living(node: Node, cluster: Cluster, chosen: list[Cert]) -> dict[str, Any] 
     sound = not any(broken(c) or c.expired(now) or future(c, now) for c in managed(node))
     if not sound or api is None or api.readyz != 200:
         return {"living": ""}
-    apis = [m.apiserver for m in cluster.masters if m is not node and m.reachable and m.apiserver is not None]
+    others = [m for m in cluster.masters if m is not node and m.reachable]
+    if wrong := next((why for m in others if (why := clock_problem(m, cluster))), ""):
+        return Refused(f"{wrong}, and what is signed here must be valid there as well: set that clock first")
+    apis = [m.apiserver for m in others if m.apiserver is not None]
     members = [m.etcd for m in cluster.masters if m.reachable and m.etcd is not None and m.etcd.present]
     peer = reference(cluster)
     if members and peer is None:

@@ -60,6 +60,19 @@ def test_without_a_quorum_no_living_master_is_touched(master: Master) -> None:
     assert "no snapshot" in refused[0].reason
 
 
+def test_while_another_masters_clock_is_wrong_no_living_master_is_touched(master: Master) -> None:
+    """What is signed here would not be valid there yet; where something is broken already, nobody waits for that clock."""
+    master.days = {"apiserver": 20}
+    api = ApiserverFacts(True, address="10.0.0.1", listening=True, readyz=200)
+    others = [replace(Master(master.cas, host=f"m{n}").node(), apiserver=api) for n in (2, 3)]
+    others[0] = replace(others[0], clock_skew=-7200.0)
+    _, steps, refused = decide(replace(master.node(), apiserver=api), *others)
+    assert steps == ()
+    assert "the clock of m2 is 2.0 h behind the controller's, and what is signed here" in refused[0].reason
+    master.days = {"apiserver": -1}
+    assert [step.kind for step in decide(replace(master.node(), apiserver=api), *others)[1]][:1] == ["certs_renew"]
+
+
 def test_all_are_renewed_where_the_operator_wants_it(master: Master) -> None:
     node = master.node()
     wanted = Cluster((node,), NOW, renew_all=frozenset(("m1",)))
