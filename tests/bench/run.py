@@ -5,7 +5,7 @@
 fleet     diagnose of 100 inventory hosts ÷ `ansible -m raw -a true` of the same hosts (forks 20), and peak memory
 calendar  certificate-report of the same 100 hosts ÷ the same
 healthy   recover-power-loss of a healthy 3+1 ÷ one `raw` of them
-          (these also ÷ one raw task that sends the probe's text: what is left is the controller's own)
+          (these also ÷ one raw task that sends the probe's text; with 100 hosts also the controller's processor time alone)
 recovery  recover-power-loss after incident.power_loss ÷ oracle.sh, and ÷ by_the_book.sh, to the same finish line
 renewal   renew-certificates of a living 3+1 (pki.certs_near_expiry) ÷ oracle_renewal.sh, to the same finish line
 encryption  which key opens which of 50,000 secrets ÷ `etcdctl get --prefix` of them into /dev/null; peak memory on both sides
@@ -63,15 +63,35 @@ def seconds(action: Callable[[], object]) -> float:
     return time.monotonic() - start
 
 
-def rounds(runs: int, contenders: dict[str, Callable[[], object]]) -> dict[str, list[float]]:
-    """A B C A B C …, after one warm-up of each, so that a noisy moment hits all."""
+def rounds(
+    runs: int, contenders: dict[str, Callable[[], object]], here: dict[str, list[float]] | None = None
+) -> dict[str, list[float]]:
+    """A B C A B C …, after one warm-up of each, so that a noisy moment hits all; here: what this side's processors did of it."""
     took: dict[str, list[float]] = {name: [] for name in contenders}
     for number in range(runs + 1):
         for name, action in contenders.items():
+            before = _worked()
             needed = seconds(action)
             if number:
                 took[name].append(needed)
+                if here is not None:
+                    here.setdefault(name, []).append(_worked() - before)
     return took
+
+
+def _worked() -> float:
+    """Processor seconds of all processes that were started here and have ended; those on the nodes are not of them."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def _own(name: str, here: dict[str, list[float]]) -> list[str]:
+    """What is left where nodes have processors of their own: the controller's work ÷ the yardsticks'."""
+    ours, *others = here
+    return [
+        line(f"{name}, controller's processor time", here[ours], here[other], f"controller's for {other}")
+        for other in others
+    ]
 
 
 def line(name: str, ours: list[float], other: list[float], what: str) -> str:
@@ -134,6 +154,7 @@ def fleet(folder: Path, runs: int, profile: str) -> list[str]:
     """100 hosts."""
     lab("up", "--profile", profile)
     path = inventory(folder, 100)
+    here: dict[str, list[float]] = {}
     took = rounds(
         runs,
         {
@@ -141,16 +162,19 @@ def fleet(folder: Path, runs: int, profile: str) -> list[str]:
             "raw": lambda: raw(path),
             "raw of the probe": lambda: raw_probe(path, folder),
         },
+        here,
     )
     peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024
-    rows = [line("diagnose, 100 hosts", took["diagnose"], took[name], name) for name in ("raw", "raw of the probe")]
-    return [*rows, f"\nPeak memory of the largest process: {peak} MB.\n"]
+    title = "diagnose, 100 hosts"
+    rows = [line(title, took["diagnose"], took[name], name) for name in ("raw", "raw of the probe")]
+    return [*rows, *_own(title, here), f"\nPeak memory of the largest process: {peak} MB.\n"]
 
 
 def calendar(folder: Path, runs: int, profile: str) -> list[str]:
     """Every certificate of 100 hosts; the yardstick sends the same two sections of the probe."""
     lab("up", "--profile", profile)
     path = inventory(folder, 100)
+    here: dict[str, list[float]] = {}
     took = rounds(
         runs,
         {
@@ -158,11 +182,12 @@ def calendar(folder: Path, runs: int, profile: str) -> list[str]:
             "raw": lambda: raw(path),
             "raw of the probe": lambda: raw_probe(path, folder, ("pki", "kubelet")),
         },
+        here,
     )
     peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024
     title = "certificate-report, 100 hosts"
     rows = [line(title, took["calendar"], took[name], name) for name in ("raw", "raw of the probe")]
-    return [*rows, f"\nPeak memory of the largest process: {peak} MB.\n"]
+    return [*rows, *_own(title, here), f"\nPeak memory of the largest process: {peak} MB.\n"]
 
 
 def _whole_calendar(path: Path, folder: Path) -> None:
