@@ -85,15 +85,6 @@ def _worked() -> float:
     return used.ru_utime + used.ru_stime
 
 
-def _own(name: str, here: dict[str, list[float]]) -> list[str]:
-    """What is left where nodes have processors of their own: the controller's work ÷ the yardsticks'."""
-    ours, *others = here
-    return [
-        line(f"{name}, controller's processor time", here[ours], here[other], f"controller's for {other}")
-        for other in others
-    ]
-
-
 def line(name: str, ours: list[float], other: list[float], what: str) -> str:
     """One row of the table."""
     a, b = statistics.median(ours), statistics.median(other)
@@ -150,44 +141,36 @@ def raw_probe(path: Path, folder: Path, sections: Sequence[str] = (), forks: int
     return run([BIN / "ansible-playbook", "-i", path, "-f", forks, book, "-e", f"text={text}"])
 
 
-def fleet(folder: Path, runs: int, profile: str) -> list[str]:
-    """100 hosts."""
-    lab("up", "--profile", profile)
+def _hundred(title: str, folder: Path, runs: int, ours: Callable[[Path], object], sections: Sequence[str]) -> list[str]:
+    """A look at 100 hosts ÷ what sending it takes."""
     path = inventory(folder, 100)
     here: dict[str, list[float]] = {}
-    took = rounds(
-        runs,
-        {
-            "diagnose": lambda: playbook(path, "diagnose.yml", folder, check=False),
-            "raw": lambda: raw(path),
-            "raw of the probe": lambda: raw_probe(path, folder),
-        },
-        here,
-    )
+    contenders: dict[str, Callable[[], object]] = {
+        "ours": lambda: ours(path),
+        "raw": lambda: raw(path),
+        "raw of the probe": lambda: raw_probe(path, folder, sections),
+    }
+    took = rounds(runs, contenders, here)
     peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024
-    title = "diagnose, 100 hosts"
-    rows = [line(title, took["diagnose"], took[name], name) for name in ("raw", "raw of the probe")]
-    return [*rows, *_own(title, here), f"\nPeak memory of the largest process: {peak} MB.\n"]
+    rows = [
+        line(f"{title}, 100 hosts{which}", each["ours"], each[name], name)
+        for which, each in (("", took), (", controller's processor time", here))
+        for name in ("raw", "raw of the probe")
+    ]
+    return [*rows, f"\nPeak memory of the largest process: {peak} MB.\n"]
+
+
+def fleet(folder: Path, runs: int, profile: str) -> list[str]:
+    """Everything of 100 hosts."""
+    lab("up", "--profile", profile)
+    return _hundred("diagnose", folder, runs, lambda path: playbook(path, "diagnose.yml", folder, check=False), ())
 
 
 def calendar(folder: Path, runs: int, profile: str) -> list[str]:
     """Every certificate of 100 hosts; the yardstick sends the same two sections of the probe."""
     lab("up", "--profile", profile)
-    path = inventory(folder, 100)
-    here: dict[str, list[float]] = {}
-    took = rounds(
-        runs,
-        {
-            "calendar": lambda: _whole_calendar(path, folder),
-            "raw": lambda: raw(path),
-            "raw of the probe": lambda: raw_probe(path, folder, ("pki", "kubelet")),
-        },
-        here,
-    )
-    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024
-    title = "certificate-report, 100 hosts"
-    rows = [line(title, took["calendar"], took[name], name) for name in ("raw", "raw of the probe")]
-    return [*rows, *_own(title, here), f"\nPeak memory of the largest process: {peak} MB.\n"]
+    title = "certificate-report"
+    return _hundred(title, folder, runs, lambda path: _whole_calendar(path, folder), ("pki", "kubelet"))
 
 
 def _whole_calendar(path: Path, folder: Path) -> None:
