@@ -61,16 +61,15 @@ def served(story: Story, wanted: bool) -> Iterator[list[Tally]]:
     if not wanted:
         yield []
         return
-    renewal = story.playbook == "renew-certificates"
     tallies = [Tally("kept connection"), Tally("new connections", keep=False)]
-    if renewal:
+    if story.renews:
         tallies.append(Tally("nodes Ready", _NODES, wrong=_not_ready))
     config = yaml.safe_load(lab("kubectl", "--name", story.name, "config", "view", "--raw"))
     address = urlsplit(config["clusters"][0]["cluster"]["server"]).netloc
     done = threading.Event()
     with tempfile.TemporaryDirectory() as folder:
         context = _context(config, Path(folder))
-        term = _term(story) if renewal else 0
+        term = _term(story) if story.renews else 0
         threads = [threading.Thread(target=_ask, args=(address, context, tally, done)) for tally in tallies]
         for thread in threads:
             thread.start()
@@ -80,7 +79,7 @@ def served(story: Story, wanted: bool) -> Iterator[list[Tally]]:
             done.set()
             for thread in threads:
                 thread.join()
-        if renewal:
+        if story.renews:
             tallies.append(_elections(_term(story) - term))
 
 

@@ -90,6 +90,11 @@ class Story:
         return self.out / "inventory.yml"
 
     @property
+    def renews(self) -> bool:
+        """Whether certificates of a living cluster are renewed, which no node and no member of etcd may notice."""
+        return self.playbook == "renew-certificates" or self.kills > 0
+
+    @property
     def ends_well(self) -> bool:
         """Whether the repair's exit code is 0."""
         return self.ends == "healthy" and not self.fails
