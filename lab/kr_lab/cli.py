@@ -87,7 +87,7 @@ def _ssh(options: _Options) -> int:
 
 def _kubectl(options: _Options) -> int:
     lab = load(options.name)
-    return _become([lab.kubectl, "--kubeconfig", str(lab.home / "kubeconfig"), *options.command])
+    return _become([*lab.client, *options.command])
 
 
 def _become(argv: list[str]) -> int:

@@ -108,8 +108,7 @@ def join_document(lab: Lab, node: Node, token: str, ca_hash: str, certificate_ke
 
 def kubectl(lab: Lab, *words: str, stdin: str | None = None, timeout: float = 60) -> str:
     """kubectl with the kubeconfig from the cluster's birth, through the load balancer."""
-    argv = [lab.kubectl, "--kubeconfig", str(lab.home / "kubeconfig"), *words]
-    return run(argv, stdin=stdin, timeout=timeout).stdout
+    return run([*lab.client, *words], stdin=stdin, timeout=timeout).stdout
 
 
 def _kubeadm(lab: Lab, node: Node, verb: str, config: str, skip: str = "", extra: str = "") -> None:

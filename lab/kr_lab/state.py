@@ -81,6 +81,11 @@ class Lab:
         return RUN / "labs" / self.name
 
     @property
+    def client(self) -> list[str]:
+        """kubectl as the cluster's first administrator. What it keeps of the API goes with the lab: the next one has the same address."""
+        return [self.kubectl, "--kubeconfig", str(self.home / "kubeconfig"), "--cache-dir", str(self.home / "kubectl")]
+
+    @property
     def disks(self) -> Path:
         """The folder of the nodes' disks in the store."""
         return STORE / "labs" / self.name

@@ -57,6 +57,12 @@ def test_state_survives_saving(tmp_path: object, monkeypatch: pytest.MonkeyPatch
     assert state.load("two") == lab("two", index=1)
 
 
+def test_what_kubectl_keeps_of_an_api_goes_with_its_lab() -> None:
+    """The next lab has the same address, and may be of another version."""
+    words = lab().client
+    assert Path(words[words.index("--cache-dir") + 1]).parent == lab().home
+
+
 def test_an_unknown_lab_is_named_with_those_that_are_up(tmp_path: object, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(state, "RUN", tmp_path)
     lab("one").save()
