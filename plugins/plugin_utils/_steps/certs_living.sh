@@ -9,12 +9,6 @@ kr_reads_at() {
     grep -qx '@code=200'
 }
 
-# kr_shows ADDRESS PATH: what is served is what is on disk.
-kr_shows() {
-  kr_served=$(echo | kr_limit 5 openssl s_client -connect "$1" 2>/dev/null | openssl x509 -noout -fingerprint -sha256 2>/dev/null)
-  [ -n "$kr_served" ] && [ "$kr_served" = "$(openssl x509 -noout -fingerprint -sha256 -in "$2" 2>/dev/null)" ]
-}
-
 # kr_all_well SECONDS URL-OF-APISERVER…: the first that is not, in KR_UNWELL.
 kr_all_well() {
   kr_secs_each=$1

@@ -35,9 +35,6 @@ kr_kubelet_well() {
   else grep -qiE "^ *[0-9]+: [0-9A-F]+:$(printf %04X "${1##*:}") [0-9A-F:]+ 0A " /proc/net/tcp /proc/net/tcp6; fi
 }
 
-# kr_served ADDRESS:PORT: the certificate that is shown there.
-kr_served() { echo | kr_limit 5 openssl s_client -connect "$1" 2>/dev/null | openssl x509 2>/dev/null; }
-
 kr_subject() { openssl x509 -noout -subject -nameopt RFC2253 2>/dev/null | sed 's/^subject= *//'; }
 
 kr_cert_public() { openssl x509 -noout -pubkey 2>/dev/null; }

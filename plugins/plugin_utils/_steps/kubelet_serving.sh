@@ -12,7 +12,7 @@ kr_good() {
   [ "$(kr_cert_public <"$KR_CRT")" = "$(openssl pkey -in "$KR_KEY" -pubout </dev/null 2>/dev/null)" ]
 }
 
-kr_serves_it() { kr_good && [ "$(kr_served "$KR_ARG_AT")" = "$(openssl x509 -in "$KR_CRT" </dev/null 2>/dev/null)" ]; }
+kr_serves_it() { kr_good && kr_shows "$KR_ARG_AT" "$KR_CRT"; }
 
 # kr_take FILE: away; this run's copy of it was made before.
 kr_take() {

@@ -32,6 +32,15 @@ kr_limit() {
   if kr_have timeout; then timeout "$@"; else shift; "$@"; fi
 }
 
+# kr_served ADDRESS:PORT: the certificate that is shown there.
+kr_served() { echo | kr_limit 5 openssl s_client -connect "$1" 2>/dev/null | openssl x509 2>/dev/null; }
+
+# kr_shows ADDRESS:PORT PATH: what is served is what is on disk.
+kr_shows() {
+  kr_shown_there=$(kr_served "$1")
+  [ -n "$kr_shown_there" ] && [ "$kr_shown_there" = "$(openssl x509 -in "$2" 2>/dev/null </dev/null)" ]
+}
+
 # kr_alone NAME SECONDS: nobody else does this on the node until this sh ends, also not what a run that was killed has left at work.
 kr_alone() {
   kr_have flock && mkdir -p /run/kuberevive 2>/dev/null && : 2>/dev/null >>"/run/kuberevive/$1.lock" || return 0
