@@ -25,7 +25,7 @@ from scenarios.nodes import ask
 from scenarios.runs import lab
 from scenarios.story import Story
 
-__all__ = ["CLIENT", "Tally", "served"]
+__all__ = ["CLIENT", "Tally", "keep", "served"]
 
 CLIENT = "client.txt"  # what it came to, in the scenario's output
 _PATH = "/api/v1/namespaces/shop/configmaps/storefront"
@@ -81,6 +81,14 @@ def served(story: Story, wanted: bool) -> Iterator[list[Tally]]:
                 thread.join()
         if story.renews:
             tallies.append(_elections(_term(story) - term))
+
+
+def keep(story: Story, name: str, tallies: list[Tally]) -> None:
+    """Leave in that file what it came to; ends the phase where a request failed or none was sent."""
+    (story.out / name).write_text("".join(f"{tally}\n" for tally in tallies), encoding="utf-8")
+    for tally in tallies:
+        if tally.failed or not tally.sent:
+            raise SystemExit(f"scenario {story.name}: requests failed: {tally}\n" + "\n".join(tally.failed[:20]))
 
 
 def _not_ready(body: bytes) -> str:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from scenarios.client import served
+from scenarios.client import keep, served
 from scenarios.nodes import succeeds
 from scenarios.runs import LIMIT, command, environment
 from scenarios.story import ROOT, Story
@@ -69,9 +69,7 @@ def kill_at_random(story: Story) -> None:
             at = time.monotonic() + after
             cut_off(argv, env, folder / "output.txt", lambda at=at: time.monotonic() >= at, only=only)  # type: ignore[misc]
             _unharmed(story, number)
-    (story.out / "killed.txt").write_text("".join(f"{tally}\n" for tally in tallies), encoding="utf-8")
-    if failed := [f"{tally}: {tally.failed[:5]}" for tally in tallies if tally.failed or not tally.sent]:
-        raise SystemExit(f"scenario {story.name}: while renewals were killed: {failed}")
+    keep(story, "killed.txt", tallies)
 
 
 def _unharmed(story: Story, number: int) -> None:

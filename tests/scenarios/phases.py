@@ -8,7 +8,7 @@ import sys
 import time
 
 from scenarios import unattended
-from scenarios.client import CLIENT, served
+from scenarios.client import CLIENT, keep, served
 from scenarios.interrupts import interrupt, kill_at_random
 from scenarios.leaks import encryption_keys, watched
 from scenarios.nodes import digest, journals, key_material
@@ -77,10 +77,7 @@ def converge(story: Story) -> bool:
         raise SystemExit(f"scenario {story.name}: encryption keys were in processes: {sorted(seen)}")
     print(_tail(run))
     if tallies:
-        (story.out / CLIENT).write_text("".join(f"{tally}\n" for tally in tallies), encoding="utf-8")
-    for tally in tallies:
-        if tally.failed or not tally.sent:
-            raise SystemExit(f"scenario {story.name}: requests failed: {tally}\n" + "\n".join(tally.failed[:20]))
+        keep(story, CLIENT, tallies)
     if run.rc != expected_rc(story):
         print(journals(story))
         raise SystemExit(f"scenario {story.name}: {story.playbook} ended with rc {run.rc}, not {expected_rc(story)}")
