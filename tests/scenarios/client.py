@@ -1,5 +1,9 @@
 """A client of the cluster while it is repaired: five requests a second through the load balancer, on two kinds of connection.
 
+It does what Kubernetes asks of a client, and client-go does for each of them: a question that was cut off before its answer
+began is asked once more, and so is one that was answered "ask again after …" (429 or 503 with Retry-After). An API server that
+ends cuts off what waits to be accepted at that moment, whoever ends it. How often a question was asked twice is told.
+
 While certificates are renewed one more asks whether every node is Ready, and in the end etcd is asked how often it has elected a
 leader meanwhile; elsewhere the fault itself may have been felt by nodes.
 """
@@ -33,6 +37,8 @@ _NODES = "/api/v1/nodes"
 _STATUS = """cd /etc/kubernetes/pki/etcd
 curl -sf -m 10 --cacert ca.crt --cert server.crt --key server.key -d '{}' https://127.0.0.1:2379/v3/maintenance/status"""
 _PAUSE = 0.2  # seconds between two requests
+_CUT_OFF = (ConnectionResetError, BrokenPipeError, ssl.SSLEOFError)
+_FEW = 0.01  # of new connections: an API server that ends cuts off at most what comes in within some hundredths of a second
 _PATIENCE = 30  # seconds for one request: up to two labs share two cores; how long the slowest took is told
 
 
@@ -48,11 +54,15 @@ class Tally:
         self.keep = keep
         self.wrong = wrong  # what of an answer's body counts as failed
         self.sent = 0
+        self.repeated = 0  # of the requests sent: asked twice
         self.slowest = 0.0  # seconds
         self.failed: list[str] = []
 
     def __str__(self) -> str:
-        return f"{self.kind}: {self.sent} requests, {len(self.failed)} failed, the slowest took {self.slowest:.1f} s"
+        return (
+            f"{self.kind}: {self.sent} requests, {len(self.failed)} failed, {self.repeated} asked twice, "
+            f"the slowest took {self.slowest:.1f} s"
+        )
 
 
 @contextmanager
@@ -84,11 +94,13 @@ def served(story: Story, wanted: bool) -> Iterator[list[Tally]]:
 
 
 def keep(story: Story, name: str, tallies: list[Tally]) -> None:
-    """Leave in that file what it came to; ends the phase where a request failed or none was sent."""
+    """Leave in that file what it came to; ends the phase where a request failed, none was sent, or many were cut off."""
     (story.out / name).write_text("".join(f"{tally}\n" for tally in tallies), encoding="utf-8")
     for tally in tallies:
         if tally.failed or not tally.sent:
             raise SystemExit(f"scenario {story.name}: requests failed: {tally}\n" + "\n".join(tally.failed[:20]))
+        if not tally.keep and tally.repeated > _FEW * tally.sent:
+            raise SystemExit(f"scenario {story.name}: too many requests were cut off: {tally}")
 
 
 def _not_ready(body: bytes) -> str:
@@ -133,7 +145,7 @@ def _ask(address: str, context: ssl.SSLContext, tally: Tally, done: threading.Ev
         tally.sent += 1
         began = time.monotonic()
         try:
-            code, body = _get(connection, tally.path, again=tally.keep)
+            code, body = _get(connection, tally)
             wrong = f"HTTP {code}" if code != 200 else tally.wrong(body)
             if wrong:
                 tally.failed.append(f"{time.strftime('%H:%M:%S')} {wrong}")
@@ -147,14 +159,23 @@ def _ask(address: str, context: ssl.SSLContext, tally: Tally, done: threading.Ev
     connection.close()
 
 
-def _get(connection: http.client.HTTPSConnection, path: str, again: bool) -> tuple[int, bytes]:
-    """A kept connection may have been closed by the server while nothing was asked: every client asks once more then."""
+def _get(connection: http.client.HTTPConnection, tally: Tally) -> tuple[int, bytes]:
     try:
-        connection.request("GET", path)
-        answer = connection.getresponse()
-    except (http.client.RemoteDisconnected, ConnectionResetError, BrokenPipeError):
-        if not again:
-            raise
-        connection.close()
-        return _get(connection, path, again=False)
-    return answer.status, answer.read()
+        code, after, body = _once(connection, tally.path)
+    except _CUT_OFF:
+        after = "0"
+    if not after:
+        return code, body
+    tally.repeated += 1
+    connection.close()
+    time.sleep(int(after))
+    code, _, body = _once(connection, tally.path)
+    return code, body
+
+
+def _once(connection: http.client.HTTPConnection, path: str) -> tuple[int, str, bytes]:
+    """Its code, after how many seconds to ask again (empty: do not), and its body."""
+    connection.request("GET", path)
+    answer = connection.getresponse()
+    after = answer.getheader("Retry-After") or ""
+    return answer.status, after if answer.status in (429, 503) else "", answer.read()
