@@ -150,7 +150,7 @@ def _ask(address: str, context: ssl.SSLContext, tally: Tally, done: threading.Ev
             wrong = f"HTTP {code}" if code != 200 else tally.wrong(body)
             if wrong:
                 tally.failed.append(f"{time.strftime('%H:%M:%S')} {wrong}")
-        except (OSError, http.client.HTTPException) as error:
+        except (OSError, http.client.HTTPException, ValueError) as error:  # what cannot be read is a ValueError
             tally.failed.append(f"{time.strftime('%H:%M:%S')} {type(error).__name__}: {error}")
             connection.close()
         tally.slowest = max(tally.slowest, time.monotonic() - began)
@@ -162,21 +162,19 @@ def _ask(address: str, context: ssl.SSLContext, tally: Tally, done: threading.Ev
 
 def _get(connection: http.client.HTTPConnection, tally: Tally) -> tuple[int, bytes]:
     try:
-        code, after, body = _once(connection, tally.path)
+        answer = _answer(connection, tally.path)
+        after = answer.getheader("Retry-After") if answer.status in (429, 503) else None
     except _CUT_OFF:
         after = "0"
-    if not after:
-        return code, body
-    tally.repeated += 1
-    connection.close()
-    time.sleep(int(after))
-    code, _, body = _once(connection, tally.path)
-    return code, body
+    if after is not None:
+        tally.repeated += 1
+        connection.close()
+        time.sleep(int(after))
+        answer = _answer(connection, tally.path)
+    return answer.status, answer.read()
 
 
-def _once(connection: http.client.HTTPConnection, path: str) -> tuple[int, str, bytes]:
-    """Its code, after how many seconds to ask again (empty: do not), and its body."""
+def _answer(connection: http.client.HTTPConnection, path: str) -> http.client.HTTPResponse:
+    """Its beginning; the body has not been read."""
     connection.request("GET", path)
-    answer = connection.getresponse()
-    after = answer.getheader("Retry-After") or ""
-    return answer.status, after if answer.status in (429, 503) else "", answer.read()
+    return connection.getresponse()

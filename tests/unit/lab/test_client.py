@@ -31,7 +31,7 @@ def answering(answers: Sequence[bytes]) -> Iterator[http.client.HTTPConnection]:
                 connection.recv(4096)
                 connection.sendall(answer)
 
-    thread = threading.Thread(target=serve)
+    thread = threading.Thread(target=serve, daemon=True)
     thread.start()
     connection = http.client.HTTPConnection("127.0.0.1", listener.getsockname()[1], timeout=5)
     try:
@@ -60,7 +60,22 @@ def test_it_asks_once_more(answers: Sequence[bytes], code: int, repeated: int) -
     assert tally.repeated == repeated
 
 
-@pytest.mark.parametrize("answers", [[CUT_OFF, CUT_OFF], [HALF]], ids=["cut off twice", "half an answer"])
-def test_it_does_not_go_on_asking(answers: Sequence[bytes]) -> None:
+@pytest.mark.parametrize(
+    ("answers", "repeated"), [([CUT_OFF, CUT_OFF], 1), ([HALF], 0)], ids=["cut off twice", "half an answer"]
+)
+def test_it_does_not_go_on_asking(answers: Sequence[bytes], repeated: int) -> None:
+    tally = Tally("new connections")
     with answering(answers) as connection, pytest.raises((ConnectionResetError, http.client.IncompleteRead)):
-        _get(connection, Tally("new connections"))
+        _get(connection, tally)
+    assert tally.repeated == repeated
+
+
+def test_an_answer_that_is_reset_on_its_way_is_not_asked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    def reset(answer: http.client.HTTPResponse) -> bytes:
+        raise ConnectionResetError
+
+    monkeypatch.setattr(http.client.HTTPResponse, "read", reset)
+    tally = Tally("new connections")
+    with answering([OK]) as connection, pytest.raises(ConnectionResetError):
+        _get(connection, tally)
+    assert tally.repeated == 0
