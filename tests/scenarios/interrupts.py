@@ -67,7 +67,7 @@ def kill_at_random(story: Story) -> None:
             only = "ssh" if number % 2 == 0 else ""
             print(f"killed-{number}: {only or 'the run'} after {after:.1f} s", flush=True)
             at = time.monotonic() + after
-            cut_off(argv, env, folder / "output.txt", lambda at=at: time.monotonic() >= at, only=only)  # type: ignore[misc]
+            cut_off(argv, env, folder / "output.txt", lambda at=at: time.monotonic() >= at, only=only)  # type: ignore[misc]  # a default it cannot infer
             _unharmed(story, number)
     keep(story, "killed.txt", tallies)
 

@@ -108,7 +108,7 @@ def test_metrics_tell_how_it_ended_and_when_every_certificate_does(story: Story)
     assert found[f"kuberevive_job_last_success_timestamp_seconds{{{job}}}"] > time.time() - 3600
     series = f"kuberevive_certificate_not_after_timestamp_seconds{{{job},"
     ends = {k: v for k, v in found.items() if k.startswith(series)}
-    assert {re.search(r'node="(\w+)"', k).group(1) for k in ends} == set(story.nodes)  # type: ignore[union-attr]
+    assert {re.search(r'node="(\w+)"', k).group(1) for k in ends} == set(story.nodes)  # type: ignore[union-attr]  # each has one
     assert {k: v for k, v in ends.items() if v < time.time() + 300 * 86400} == {}
 
 

@@ -58,7 +58,7 @@ def with_certs(cluster: Cluster, change: Callable[[Cert], Cert | None], *names: 
 
 
 def one(name: str, **fields: object) -> Callable[[Cert], Cert]:
-    return lambda cert: replace(cert, **fields) if cert.name == name else cert  # type: ignore[arg-type]
+    return lambda cert: replace(cert, **fields) if cert.name == name else cert  # type: ignore[arg-type]  # fields by name
 
 
 def with_kubelet(cluster: Cluster, name: str, change: Callable[[KubeletFacts], KubeletFacts]) -> Cluster:

@@ -31,7 +31,7 @@ def made() -> Calendar:
 
 def first(made: Calendar, **words: str) -> Calendar:
     """The same with other words in its first row."""
-    return replace(made, rows=(replace(made.rows[0], **words), *made.rows[1:]))  # type: ignore[arg-type]
+    return replace(made, rows=(replace(made.rows[0], **words), *made.rows[1:]))  # type: ignore[arg-type]  # fields by name
 
 
 def lines(made: Calendar) -> list[dict[str, str]]:

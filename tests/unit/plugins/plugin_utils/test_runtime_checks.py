@@ -121,7 +121,7 @@ def test_a_disabled_unit_is_the_cause_and_a_masked_one_is_left_alone() -> None:
 
 def lost(**change: object) -> RuntimeFacts:
     config = replace(CONFIG, state="empty", size=0, content="")
-    return replace(FINE, config=config, config_problem="it is empty", **change)  # type: ignore[arg-type]
+    return replace(FINE, config=config, config_problem="it is empty", **change)  # type: ignore[arg-type]  # fields by name
 
 
 def test_a_lost_configuration_comes_from_what_most_peers_have() -> None:
